@@ -1,0 +1,104 @@
+# Masksmith, one line per stage. `make help` lists what there is.
+#
+# Variables stand after the target:  make retrain ROUND=3 WORKSPACE=/data/lab JOBS=4 ARGS="--allow-fewer"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.NOTPARALLEL:
+
+VENV := .venv
+BENCH_VENV := .venv-bench
+PYTHON_HERE := $(VENV)/bin/python
+STAMP := $(VENV)/installed-in
+BENCH_STAMP := $(BENCH_VENV)/installed
+
+# Only what was typed after the target counts: continuous integration sets its own WORKSPACE, JOBS, ...
+typed = $(if $(filter command,$(firstword $(origin $1))),$($1))
+flag = $(if $(call typed,$1),$2 '$(call typed,$1)')
+SHARED = $(call flag,WORKSPACE,--workspace) $(call flag,CONFIGS,--configs) $(call flag,JOBS,--jobs)
+MASKSMITH = $(VENV)/bin/masksmith $@ $(SHARED)
+MORE = $(call typed,ARGS)
+
+##@ First steps
+.PHONY: help setup demo
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	    /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	    /^[a-z-]+:.*## / {printf "  make %-26s %s\n", $$1 extra($$2), what($$2)} \
+	    function extra(text) {return match(text, /^[A-Z]+=[^ ]+/) ? " " substr(text, 1, RLENGTH) : ""} \
+	    function what(text) {sub(/^[A-Z]+=[^ ]+ /, "", text); return text}' Makefile
+	@printf '\nVariables, after any command:\n'
+	@printf '  %-31s %s\n' \
+	    'WORKSPACE=DIR' 'the folder with cases, masks and ledger (default workspace/)' \
+	    'CONFIGS=DIR' 'the folder with the settings files (default configs/)' \
+	    'JOBS=N' 'processes for per-case work (default: all processors)' \
+	    'ARGS="..."' 'anything else, handed to masksmith or pytest as it is' \
+	    'PYTHON=PATH' 'the interpreter for make setup (default: python3.11, python3.12, python3)'
+
+setup: system-packages $(STAMP) ## make .venv and install everything; quick when nothing changed
+	@echo "Ready: $(VENV)/bin/masksmith"
+
+demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks, a trained model, pictures
+	$(MASKSMITH) $(MORE)
+
+##@ Your data, in this order
+.PHONY: init intake bootstrap retrain gallery
+init: $(STAMP) ## make a workspace
+	$(MASKSMITH) $(MORE)
+intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
+	$(if $(call typed,FROM)$(MORE),,$(error say what to take in: make intake FROM=/data/cts))
+	$(MASKSMITH) $(call typed,FROM) $(MORE)
+bootstrap: $(STAMP) ## make first masks with the models that exist already
+	$(MASKSMITH) $(MORE)
+retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
+	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
+gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
+	$(MASKSMITH) $(MORE)
+
+##@ In between
+.PHONY: verdict status doctor
+verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
+	$(MASKSMITH) $(MORE)
+status: $(STAMP) ## where every case, structure and round stands
+	$(MASKSMITH) $(MORE)
+doctor: $(STAMP) ## check the files against the ledger
+	$(MASKSMITH) $(MORE)
+
+##@ Working on Masksmith
+.PHONY: test test-slow test-all lint check bench clean
+test: system-packages $(STAMP) ## the default tests, some minutes
+	$(PYTHON_HERE) -m pytest -m "not slow" $(MORE)
+test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
+	$(PYTHON_HERE) -m pytest -m slow $(MORE)
+test-all: system-packages $(STAMP) ## every test
+	$(PYTHON_HERE) -m pytest $(MORE)
+lint: $(STAMP) ## style, types, floors of the house
+	$(PYTHON_HERE) -m ruff check .
+	$(PYTHON_HERE) -m ruff format --check .
+	$(PYTHON_HERE) -m mypy
+	$(VENV)/bin/lint-imports
+check: lint test ## lint, then the default tests: run it before every commit
+bench: system-packages $(STAMP) $(BENCH_STAMP) ## measure against the named peers, in their own environment
+	$(PYTHON_HERE) -m benchmarks $(MORE)
+clean: ## remove environments, caches and built files; workspaces stay
+	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: system-packages moved
+system-packages:
+	@.ci/system-packages
+
+# The stamp holds the folder it was made in: a moved checkout is installed anew.
+ifneq ($(file <$(STAMP)),$(CURDIR))
+$(STAMP): moved
+endif
+$(STAMP): pyproject.toml constraints.txt
+	@.ci/python-environment $(VENV)
+	@printf '%s' '$(CURDIR)' > $@
+
+$(BENCH_STAMP): benchmarks/peer-requirements.txt benchmarks/peer-environment | $(STAMP)
+	@benchmarks/peer-environment $(BENCH_VENV)
+	@touch $@

@@ -1,0 +1,1 @@
+"""What people do: verdicts, edits, files drawn elsewhere."""

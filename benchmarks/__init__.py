@@ -1,0 +1,1 @@
+"""Masksmith measured against named peers, in turn and in one run."""

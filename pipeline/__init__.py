@@ -1,0 +1,1 @@
+"""The spine: words, places, first labels, and the way of the data."""

@@ -1,0 +1,1 @@
+"""Stage bootstrap: first masks from existing models."""

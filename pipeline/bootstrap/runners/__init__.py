@@ -1,0 +1,11 @@
+"""Ways to get a prediction out of a model. A new one is one file and one entry here."""
+
+from pipeline.bootstrap.runners.command import CommandRunner
+from pipeline.bootstrap.runners.labelmaps import LabelmapsRunner
+from pipeline.bootstrap.runners.nnunet import NnunetRunner
+from pipeline.bootstrap.runners.runner import FoundModel, Runner, Search
+
+__all__ = ["RUNNERS", "FoundModel", "Runner", "Search"]
+
+_ALL: tuple[Runner, ...] = (LabelmapsRunner(), NnunetRunner(), CommandRunner())
+RUNNERS: dict[str, Runner] = {runner.name: runner for runner in _ALL}

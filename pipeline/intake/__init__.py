@@ -1,0 +1,1 @@
+"""Stage intake: CTs in from NIfTI and DICOM, checked and de-duplicated."""

@@ -1,0 +1,58 @@
+"""The stages in the order in which a CT travels through them.
+
+Together with `pipeline.cli` the only file that knows all packages. It names the stage modules
+without importing them, so that the command line can list them at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StageRef:
+    """Where a stage lives and what it does, known before its module is imported."""
+
+    name: str
+    module: str
+    summary: str
+
+    def load(self) -> Stage:
+        """Import the stage's module and return the `Stage` it exports.
+
+        Raises
+        ------
+        TypeError
+            The module's STAGE carries another name than this entry.
+        """
+        stage: Stage = importlib.import_module(self.module).STAGE
+        if stage.name != self.name:
+            raise TypeError(
+                f"{self.module} exports the stage {stage.name!r}, expected {self.name!r}"
+            )
+        return stage
+
+
+STAGES: tuple[StageRef, ...] = (
+    StageRef(
+        "intake",
+        "pipeline.intake.intake",
+        "Take CTs in: NIfTI, DICOM series, TotalSegmentator folders.",
+    ),
+    StageRef(
+        "bootstrap",
+        "pipeline.bootstrap.bootstrap",
+        "Make first masks with the models that exist already.",
+    ),
+    StageRef(
+        "retrain",
+        "training.retrain",
+        "Train nnU-Net on what was accepted and predict the other cases.",
+    ),
+    StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
+)

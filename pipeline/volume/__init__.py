@@ -1,0 +1,56 @@
+"""Volumes: grids, NIfTI in and out, resampling, label crops.
+
+Words
+-----
+grid
+    The voxel lattice of a volume: its shape (I, J, K) and the 4x4 affine from voxel
+    index to world millimetres in RAS+ (x grows to the patient's right, y to the front,
+    z to the head).
+box
+    Three slices (I, J, K) that cut a volume.
+canonical
+    The orientation whose axes point closest to R, A and S.
+"""
+
+from pipeline.volume.atomic_file import (
+    atomic_path,
+    is_partial,
+    remove_partial_files,
+    write_file_atomically,
+)
+from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes
+from pipeline.volume.grid import Grid, GridMismatch
+from pipeline.volume.nifti import (
+    NiftiError,
+    NiftiLimits,
+    NiftiVolume,
+    read_nifti,
+    read_nifti_grid,
+)
+from pipeline.volume.nifti_writing import encode_nifti, write_nifti
+from pipeline.volume.orientation import from_canonical, to_canonical
+from pipeline.volume.resample import resample_image, resample_labels
+
+__all__ = [
+    "Box",
+    "Grid",
+    "GridMismatch",
+    "NiftiError",
+    "NiftiLimits",
+    "NiftiVolume",
+    "atomic_path",
+    "bounding_box",
+    "encode_nifti",
+    "from_canonical",
+    "grow_box",
+    "is_partial",
+    "label_boxes",
+    "read_nifti",
+    "read_nifti_grid",
+    "remove_partial_files",
+    "resample_image",
+    "resample_labels",
+    "to_canonical",
+    "write_file_atomically",
+    "write_nifti",
+]

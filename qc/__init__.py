@@ -1,0 +1,1 @@
+"""What the eye checks: pictures of every mask of a case."""

@@ -1,0 +1,14 @@
+"""Loads the fixtures, one file per noun under `tests/fixtures/`."""
+
+from hypothesis import settings
+
+pytest_plugins = [
+    "tests.fixtures.phantoms",
+    "tests.fixtures.real_data",
+    "tests.fixtures.tiny_models",
+    "tests.fixtures.workspaces",
+]
+
+# A busy machine is slow, and a failure must come back: no time limit, the same examples each time.
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")

@@ -1,0 +1,1 @@
+"""What nnU-Net does: rounds, predictions, final models."""

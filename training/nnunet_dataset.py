@@ -1,0 +1,217 @@
+"""Masks -> nnU-Net raw folder: images, label maps, dataset.json and fixed splits by patient."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anatomy import ClassMap
+from pipeline.engine import Engine, SerialEngine
+from pipeline.errors import BadInput
+from pipeline.volume import (
+    Grid,
+    resample_image,
+    resample_labels,
+    write_file_atomically,
+    write_nifti,
+)
+from training.predict import hounsfield_int16, model_grid
+
+DONE = "export.done.json"
+SPLITS = "splits_final.json"
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]*")
+_VALIDATION_SHARE = 20  # one patient in twenty is kept out of training, as in the paper (4.7 %)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCase:
+    """One labelled CT; loaded only when it is written.
+
+    Attributes
+    ----------
+    id : str
+        Names the files; letters, digits, dot, dash, underscore.
+    patient : str
+        Cases of one patient never stand on two sides of a split.
+    load : callable
+        Gives CT (I, J, K) in HU, labels (I, J, K) in the values of the class map, grid.
+    """
+
+    id: str
+    patient: str
+    load: Callable[[], tuple[NDArray[Any], NDArray[Any], Grid]]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """How a dataset is written.
+
+    Attributes
+    ----------
+    spacing_mm : float or None
+        Isotropic spacing of the export; None keeps each case's own.
+    validation_cases : int or None
+        Patients kept for validation; 0 validates on the training cases; None: see
+        `split_by_patient`.
+    seed : int
+        Chooses the validation patients.
+    """
+
+    spacing_mm: float | None = None
+    validation_cases: int | None = None
+    seed: int = 1234
+
+
+def write_dataset(
+    folder: Path,
+    cases: Sequence[TrainingCase],
+    class_map: ClassMap,
+    settings: DatasetSettings,
+    engine: Engine | None = None,
+) -> Iterator[str]:
+    """Write a raw dataset, yielding each case id when its files are there.
+
+    A folder that was finished with the same contents is kept; a half-written one is redone.
+
+    Parameters
+    ----------
+    folder : Path
+        ``.../raw/DatasetNNN_name``.
+    class_map : ClassMap
+        Values 1..n without gaps, as from ``ClassMap.subset``.
+    engine : Engine, optional
+        Where cases are written; in this process by default. With more than one process the
+        cases' ``load`` must be picklable.
+
+    Raises
+    ------
+    BadInput
+        If there are no cases, an id is not safe, values have gaps, or a case cannot be written.
+    """
+    _check(cases, class_map)
+    if is_exported(folder):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    tasks = [_ExportTask(folder, case, class_map, settings.spacing_mm) for case in cases]
+    for result in (engine or SerialEngine()).map(_write_case, tasks):
+        if result.error is not None:
+            raise BadInput(f"{result.item.case.id}: not exported: {result.error}")
+        yield result.item.case.id
+    patients = {case.id: case.patient for case in cases}
+    _write_json(folder / SPLITS, split_by_patient(patients, settings))
+    _write_json(folder / "dataset.json", dataset_json(len(cases), class_map))
+    _write_json(folder / DONE, {"cases": sorted(patients), "class_map": class_map.digest})
+
+
+def is_exported(folder: Path) -> bool:
+    """Tell whether a dataset was written to its end."""
+    return (folder / DONE).is_file()
+
+
+def dataset_json(count: int, class_map: ClassMap) -> dict[str, Any]:
+    """Describe the dataset to nnU-Net: one CT channel, background 0, then the structures."""
+    labels = {"background": 0} | {each.name: each.value for each in class_map}
+    return {
+        "channel_names": {"0": "CT"},
+        "labels": labels,
+        "numTraining": count,
+        "file_ending": ".nii.gz",
+        # Tolerates affines that SimpleITK calls not orthonormal; same axis order.
+        "overwrite_image_reader_writer": "NibabelIO",
+    }
+
+
+def split_by_patient(
+    patients: Mapping[str, str], settings: DatasetSettings
+) -> list[dict[str, list[str]]]:
+    """Split cases into training and validation, one fold, never through a patient.
+
+    Without ``validation_cases`` one patient in twenty validates, at least one, but none below
+    four patients: then, as with 0, the validation cases are the training cases and nnU-Net's
+    pseudo Dice says only that it learns. A patient's side depends on seed and id alone as far
+    as the counts allow, so adding cases moves few.
+
+    Parameters
+    ----------
+    patients : mapping
+        Case id to patient.
+
+    Returns
+    -------
+    list of dict
+        nnU-Net's ``splits_final.json``.
+
+    Raises
+    ------
+    BadInput
+        If no patient is left to train on.
+    """
+    ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, settings.seed))
+    count = settings.validation_cases
+    if count is None:
+        count = 0 if len(ordered) < 4 else max(1, round(len(ordered) / _VALIDATION_SHARE))
+    if count >= len(ordered):
+        raise BadInput(
+            f"{count} patients for validation leave none of {len(ordered)} to train on: "
+            "lower validation_cases"
+        )
+    kept = set(ordered[:count])
+    train = sorted(case for case, patient in patients.items() if patient not in kept)
+    held_out = sorted(case for case, patient in patients.items() if patient in kept)
+    return [{"train": train, "val": held_out or train}]
+
+
+def _rank(patient: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
+
+
+def _check(cases: Sequence[TrainingCase], class_map: ClassMap) -> None:
+    if not cases:
+        raise BadInput("a dataset needs at least one case")
+    ids = [case.id for case in cases]
+    if len(set(ids)) != len(ids):
+        raise BadInput("two training cases share an id")
+    for name in ids:
+        if not _SAFE_ID.fullmatch(name):
+            raise BadInput(f"case id '{name}' cannot name a file")
+    if list(class_map.values) != list(range(1, len(class_map) + 1)):
+        raise BadInput("nnU-Net needs label values 1..n without gaps: use ClassMap.subset")
+
+
+@dataclass(frozen=True, slots=True)
+class _ExportTask:
+    folder: Path
+    case: TrainingCase
+    class_map: ClassMap
+    spacing_mm: float | None
+
+
+def _write_case(task: _ExportTask) -> None:
+    folder, case, class_map = task.folder, task.case, task.class_map
+    ct, labels, grid = case.load()
+    spacing = grid.spacing_mm if task.spacing_mm is None else (task.spacing_mm,) * 3
+    canonical = model_grid(grid, "RAS", _ras_order(grid, spacing))
+    image = hounsfield_int16(resample_image(ct, grid, canonical))
+    label_map = resample_labels(labels.astype(class_map.dtype, copy=False), grid, canonical)
+    if label_map.size and int(label_map.max()) > len(class_map):
+        raise BadInput(f"{case.id}: label value {int(label_map.max())} is not in the class map")
+    write_nifti(folder / "imagesTr" / f"{case.id}_0000.nii.gz", image, canonical)
+    write_nifti(folder / "labelsTr" / f"{case.id}.nii.gz", label_map, canonical, intent="label")
+
+
+def _ras_order(grid: Grid, spacing: Iterable[float]) -> tuple[float, ...]:
+    """Reorder a spacing along (I, J, K) to one along R, A, S."""
+    axes, _ = grid.world_axes()
+    by_voxel_axis = tuple(spacing)
+    return tuple(by_voxel_axis[int(axis)] for axis in np.argsort(axes))
+
+
+def _write_json(path: Path, value: object) -> None:
+    write_file_atomically(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -1,0 +1,1 @@
+"""Trainers nnU-Net loads by name; they import only nnunetv2 and torch."""

@@ -1,0 +1,258 @@
+"""STAGE retrain: one active-learning round, from accepted masks to predictions to correct.
+
+Freeze the manifest, export, plan, preprocess, train without mirroring, predict every case that
+still has an undecided structure. Killed anywhere, the same command goes on with the same
+manifest. The paper retrained after 5, 20, 100 and 1000 subjects (section 2.2.4).
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pipeline.engine import Engine
+from pipeline.errors import BadInput, MasksmithError
+from pipeline.stage import Outcome, Stage
+from pipeline.volume import Grid
+from pipeline.workspace import (
+    Case,
+    CaseRecord,
+    Mask,
+    Presence,
+    Provenance,
+    Round,
+    Workspace,
+    settings_digest,
+    write_label_map_masks,
+)
+from training.model_training import (
+    Progress,
+    TrainingPlan,
+    is_trained,
+    train_model,
+    weights_digest,
+)
+from training.nnunet_dataset import DatasetSettings
+from training.nnunet_model import NnunetModel
+from training.nnunet_process import NnunetError
+from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
+from training.retrain_settings import RetrainSettings
+from training.round_cases import training_cases
+from training.round_choice import Choice
+from training.round_manifest import ALL, Manifest, freeze_round
+
+log = logging.getLogger(__name__)
+SOFTWARE = ("masksmith", "nnunetv2", "torch")
+
+
+@dataclass(frozen=True, slots=True)
+class RoundModel:
+    """One model of a round: what it learns and where it is made."""
+
+    workspace: Workspace
+    manifest: Manifest
+    name: str
+    choice: Choice
+    plan: TrainingPlan
+
+    @property
+    def subject(self) -> str:
+        """How the model is called in outcomes and messages."""
+        number = f"round {self.manifest.round}"
+        return number if self.name == ALL else f"{number}, {self.name}"
+
+
+def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iterator[Outcome]:
+    """Take a round from wherever it stands to its end; one outcome per model and case.
+
+    A model that cannot be made is an outcome too, and the other parts' models go on.
+    """
+    recipe = settings.recipe()
+    manifest = freeze_round(workspace, settings)
+    workspace.record_round(
+        Round(manifest.round, manifest.target_cases, manifest.digest, manifest.created)
+    )
+    for name, choice in manifest.models.items():
+        plan = TrainingPlan(
+            folder=workspace.layout.round_dir(manifest.round) / _folder_name(name),
+            name=_folder_name(name),
+            class_map=workspace.class_map.subset(choice.structures),
+            profile=recipe,
+            dataset=DatasetSettings(recipe.spacing_mm, settings.validation_cases, settings.seed),
+            record={"round": manifest.round, "manifest": manifest.digest, "model": name},
+        )
+        model = RoundModel(workspace, manifest, name, choice, plan)
+        try:
+            yield from _run_model(model, engine)
+        except (NnunetError, BadInput) as error:
+            yield Outcome(model.subject, "failed", str(error))
+
+
+STAGE = Stage(
+    name="retrain",
+    summary="Train nnU-Net on what was accepted and predict the other cases.",
+    Settings=RetrainSettings,
+    run=run,
+    after=("bootstrap",),
+)
+
+
+def _run_model(model: RoundModel, engine: Engine) -> Iterator[Outcome]:
+    kept = is_trained(model.plan)
+    if not kept:
+        _say_what_is_left_out(model)
+    cases = training_cases(model.workspace, model.choice, model.plan.class_map)
+    trained = train_model(model.plan, cases, _Reporter(model.subject), engine)
+    yield Outcome(
+        model.subject,
+        "kept" if kept else "done",
+        _note(model),
+        {
+            "cases": len(model.choice.cases),
+            "structures": len(model.choice.structures),
+            "left_out_structures": dict(model.choice.left_out_structures),
+            "left_out_cases": len(model.choice.left_out_cases),
+            "weights": weights_digest(model.plan),
+        },
+    )
+    yield from _predict(model, trained)
+
+
+def _predict(model: RoundModel, trained: NnunetModel) -> Iterator[Outcome]:
+    provenance = _provenance(model)
+    waiting: list[Case] = []
+    for record in model.workspace.records():
+        if record.excluded or not _undecided(record, model.choice.structures):
+            continue
+        if _is_predicted(record, model.choice.structures, provenance):
+            yield Outcome(record.case.id, "kept", f"{model.subject} was predicted before")
+        else:
+            waiting.append(record.case)
+    if not waiting:
+        return
+    recipe = model.plan.profile
+    settings = PredictSettings(
+        work_dir=model.plan.folder,
+        device=recipe.device,
+        threads=recipe.threads,
+        tile_step=recipe.tile_step,
+        log=model.plan.log,
+    )
+    inputs = (PredictionInput(case.id, _CtOf(model.workspace, case)) for case in waiting)
+    for prediction in predict_label_maps(trained, inputs, settings):
+        yield _store(model, prediction, provenance)
+
+
+def _store(model: RoundModel, prediction: Prediction, provenance: Provenance) -> Outcome:
+    workspace, class_map = model.workspace, model.plan.class_map
+    if prediction.labels is None:
+        return Outcome(prediction.id, "failed", prediction.error or "no prediction")
+    case = workspace.case(prediction.id)
+    try:
+        masks = write_label_map_masks(
+            workspace.layout,
+            case,
+            prediction.labels,
+            class_map,
+            provenance,
+            include_empty=class_map.names,
+        )
+    except MasksmithError as error:
+        return Outcome(case.id, "failed", str(error))
+    workspace.record_masks(masks)
+    found = sum(mask.voxels > 0 for mask in masks)
+    return Outcome(
+        case.id,
+        "done",
+        f"{found} of {len(masks)} structures found",
+        {"structures": len(masks), "found": found, "seconds": round(prediction.seconds, 2)},
+    )
+
+
+def _undecided(record: CaseRecord, structures: tuple[str, ...]) -> bool:
+    """Tell whether any structure is neither accepted nor said to be absent."""
+    accepted, presence = record.accepted(), record.presence(structures)
+    absent = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
+    return any(name not in accepted and presence[name] not in absent for name in structures)
+
+
+def _is_predicted(record: CaseRecord, structures: tuple[str, ...], provenance: Provenance) -> bool:
+    def ours(mask: Mask) -> bool:
+        made = mask.provenance
+        return made.maker == provenance.maker and made.sources == provenance.sources
+
+    return set(structures) <= {mask.structure for mask in record.masks if ours(mask)}
+
+
+def _provenance(model: RoundModel) -> Provenance:
+    number = model.manifest.round
+    folder = model.plan.model_folder.relative_to(model.workspace.layout.root)
+    return Provenance(
+        origin="round",
+        maker=f"round:{number}",
+        round=number,
+        settings_digest=settings_digest(model.manifest.settings),
+        software={name: metadata.version(name) for name in SOFTWARE},
+        sources={
+            "manifest": model.manifest.digest,
+            "weights": weights_digest(model.plan),
+            "model_folder": folder.as_posix(),
+        },
+    )
+
+
+def _folder_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", name)
+
+
+def _note(model: RoundModel) -> str:
+    choice = model.choice
+    text = f"learned {len(choice.structures)} structures from {len(choice.cases)} cases"
+    left = [
+        f"{len(names)} {what}"
+        for names, what in (
+            (choice.left_out_structures, "structures"),
+            (choice.left_out_cases, "cases"),
+        )
+        if names
+    ]
+    return f"{text}; left out: {', '.join(left)}" if left else text
+
+
+def _say_what_is_left_out(model: RoundModel) -> None:
+    path = model.workspace.layout.manifest(model.manifest.round)
+    for name, reason in list(model.choice.left_out_structures.items())[:5]:
+        log.warning("%s: %s is left out: %s", model.subject, name, reason)
+    more = len(model.choice.left_out_structures) - 5
+    if more > 0:
+        log.warning("%s: %d more structures are left out, see %s", model.subject, more, path)
+
+
+@dataclass(frozen=True, slots=True)
+class _CtOf:
+    """Reads a case's CT when its turn comes."""
+
+    workspace: Workspace
+    case: Case
+
+    def __call__(self) -> tuple[NDArray[Any], Grid]:
+        return self.workspace.ct(self.case.id), self.case.grid
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """Writes where a training stands into the log."""
+
+    subject: str
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.step == "prepare":
+            log.info("%s: fingerprint, plan, preprocess", self.subject)
+        elif progress.step == "export":
+            log.info("%s: exported case %d of %d", self.subject, progress.done, progress.total)
+        else:
+            log.info("%s: epoch %d of %d", self.subject, progress.done + 1, progress.total)

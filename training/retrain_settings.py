@@ -1,0 +1,113 @@
+"""Settings of the stage retrain."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.errors import UsageError
+from pipeline.stage import StageSettings
+from pipeline.workspace import Origin, settings_digest
+from training.profile import Profile
+
+Undecided = Literal["leave_out_structure", "leave_out_case"]
+
+
+class RetrainSettings(StageSettings):
+    """What `masksmith retrain` can be told."""
+
+    round: int = Field(1, ge=1, description="Number of the active-learning round")
+    profile: str = Field(
+        "small", description="How large the training is: the name of one of the profiles"
+    )
+    structures: tuple[str, ...] = Field(
+        (), description="Structures to train on; none: every one that was decided"
+    )
+    parts: tuple[str, ...] = Field(
+        (), description="Body parts to train on; none: all of the class map"
+    )
+    one_model_per_part: bool = Field(
+        False, description="Train one model per body part instead of one for everything"
+    )
+    allow_fewer: bool = Field(
+        False, description="Train although fewer cases are decided than the round asks for"
+    )
+    round_sizes: tuple[int, ...] = Field(
+        (5, 20, 100, 1000), description="Cases that rounds 1, 2, 3, ... need at least"
+    )
+    admit_unreviewed: tuple[Origin, ...] = Field(
+        (), description="Origins whose masks are trained on although nobody accepted them"
+    )
+    undecided: Undecided | None = Field(
+        None,
+        description="Where a structure is undecided: leave out the structure or the case; none: "
+        "the case when structures are named, else the structure",
+    )
+    validation_cases: int | None = Field(
+        None, ge=0, description="Patients kept for validation; none: one in twenty"
+    )
+    seed: int = Field(1234, ge=0, description="Chooses the validation patients")
+    spacing_mm: float | None = Field(
+        None, gt=0, description="Isotropic spacing of the model instead of the profile's"
+    )
+    device: str | None = Field(
+        None,
+        pattern=r"^(cpu|gpu(:\d+)?)$",
+        description="cpu, gpu or gpu:N instead of the profile's",
+        json_schema_extra={"flag": "-d/--device"},
+    )
+    profiles: Mapping[str, Profile] = Field(
+        default_factory=dict,
+        description="Recipes by name, from the settings file",
+        json_schema_extra={"cli": "hidden"},
+    )
+
+    @property
+    def target_cases(self) -> int:
+        """How many cases this round needs; rounds beyond the list need as many as its last."""
+        sizes = self.round_sizes or (1,)
+        return sizes[min(self.round, len(sizes)) - 1]
+
+    @property
+    def undecided_rule(self) -> Undecided:
+        """What happens to undecided structures, after the default was applied."""
+        if self.undecided is not None:
+            return self.undecided
+        return "leave_out_case" if self.structures else "leave_out_structure"
+
+    def recipe(self) -> Profile:
+        """Give the chosen profile with the overrides of this call.
+
+        Raises
+        ------
+        UsageError
+            If there is no profile of that name.
+        """
+        if self.profile not in self.profiles:
+            known = ", ".join(self.profiles) or "none: is configs/retrain.yaml there?"
+            raise UsageError(f"profile '{self.profile}' is unknown; known: {known}")
+        changes = {"device": self.device, "spacing_mm": self.spacing_mm}
+        given = {name: value for name, value in changes.items() if value is not None}
+        return self.profiles[self.profile].model_copy(update=given)
+
+    def deciding(self) -> dict[str, Any]:
+        """Give the settings that decide what the round's model is, as JSON values.
+
+        How fast it is made (device, threads) and whether fewer cases were allowed is left out.
+        """
+        kept = {
+            "round", "profile", "structures", "parts", "one_model_per_part", "admit_unreviewed",
+            "validation_cases", "seed",
+        }  # fmt: skip
+        recipe = self.recipe()
+        return self.model_dump(mode="json", include=kept) | {
+            "target_cases": self.target_cases,
+            "undecided": self.undecided_rule,
+            "spacing_mm": recipe.spacing_mm,
+            "recipe": recipe.digest,
+        }
+
+    @property
+    def deciding_digest(self) -> str:
+        """Digest of the deciding settings."""
+        return settings_digest(self.deciding())
