@@ -9,6 +9,7 @@ lines are nnU-Net's own and go into the log.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -60,6 +61,8 @@ def prepare(job: dict[str, Any]) -> None:
         inline = SimpleNamespace(get_context=lambda _: SimpleNamespace(Pool=InlinePool))
         fingerprint_extractor.multiprocessing = inline
         default_preprocessor.multiprocessing = inline
+    # Planning reads an earlier plans file, which a kill may have left half-written.
+    shutil.rmtree(Path(job["preprocessed"]) / job["dataset_name"], ignore_errors=True)
     number, processes = job["dataset_id"], job["processes"]
     api.extract_fingerprints([number], num_processes=processes, show_progress_bar=False)
     plans_name = api.plan_experiments([number], job["planner"], job["gpu_memory_gb"])

@@ -104,3 +104,15 @@ def test_killed_in_prediction_it_predicts_only_what_is_missing(tiny_round: TinyR
     assert status["round 1"] == "kept"
     assert status[WAITING[0]] == "kept"
     assert masks_of_the_round(workspace) == masks_of_the_round(tiny_round.workspace())
+
+
+@pytest.mark.slow
+def test_killed_while_the_plans_were_written_it_plans_anew(tiny_round: TinyRound, tmp_path):
+    workspace = bright_workspace(tmp_path / "workspace")
+    prepared = workspace.layout.round_dir(1) / "all/nnunet/preprocessed/Dataset501_all"
+    prepared.mkdir(parents=True)
+    for name in ("dataset_fingerprint.json", "nnUNetPlans.json", "splits_final.json"):
+        (prepared / name).write_text('{"half": [')
+    report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
+    assert not report.failures
+    assert masks_of_the_round(workspace) == masks_of_the_round(tiny_round.workspace())
