@@ -7,36 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from pipeline.engine import SerialEngine
 from pipeline.errors import UsageError
 from pipeline.stage import Outcome
 from pipeline.transfer.heart_manifest import HEART_STRUCTURES, MAKER
 from pipeline.transfer.heart_model import SUBJECT, train_and_predict
-from pipeline.workspace import (
-    Case,
-    Provenance,
-    Verdict,
-    Workspace,
-    digest_of_ct,
-    digest_of_manifest,
-    write_case,
-    write_label_map_masks,
+from pipeline.workspace import Provenance, Verdict, Workspace, digest_of_manifest
+from pipeline.workspace.doctor import examine
+from tests.fixtures.heart_workspaces import (
+    EXCLUDED,
+    NEW,
+    PAIRS,
+    TAUGHT,
+    Settings,
+    add,
+    make_workspace,
+    write_profile,
 )
-from tests.fixtures.tiny_models import bright_body, tiny_profile
-
-TAUGHT = ("heart_ventricle_left", "pulmonary_artery", "heart_myocardium")  # of bright_body 1..3
-PAIRS = [("c1", "n1"), ("c2", "n2")]
-NEW, EXCLUDED = "new", "excluded"
-
-
-@dataclass(frozen=True)
-class Settings:
-    configs: Path | None
-    profile: str = "test"
-    priority: int = 40
-    device: str | None = None
+from tests.fixtures.tiny_models import bright_body
 
 
 @dataclass
@@ -48,39 +37,6 @@ class Trained:
     def again(self, workspace: Workspace, **changes: object) -> list[Outcome]:
         settings = replace(self.settings, **changes)
         return list(train_and_predict(workspace, settings, PAIRS, SerialEngine()))
-
-
-def add(workspace: Workspace, case_id: str, seed: int, made: Provenance | None) -> None:
-    ct, labels, grid = bright_body(seed)
-    case = Case(case_id, grid, digest_of_ct(ct, grid), patient_id=f"p-{case_id[-1]}")
-    write_case(workspace.layout, case, ct)
-    workspace.record_case(case)
-    if made is None:
-        return
-    class_map = workspace.class_map.subset(HEART_STRUCTURES)
-    values = np.array([0, *(class_map[name].value for name in TAUGHT)], np.uint8)
-    masks = write_label_map_masks(
-        workspace.layout, case, values[labels], class_map, made, include_empty=HEART_STRUCTURES
-    )
-    workspace.record_masks(masks)
-
-
-def make_workspace(path: Path) -> Workspace:
-    workspace = Workspace.create(path)
-    for number, (contrast, native) in enumerate(PAIRS):
-        add(workspace, contrast, number, Provenance("model", "model:heart"))
-        add(workspace, native, number + 5, Provenance("transfer", "transfer:heart"))
-    add(workspace, NEW, 11, None)
-    add(workspace, EXCLUDED, 12, None)
-    workspace.record_verdicts([Verdict(EXCLUDED, "exclude_case", "anna", reason="motion")])
-    return workspace
-
-
-def write_profile(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    profile = tiny_profile().model_dump(mode="json", by_alias=True)
-    (folder / "retrain.yaml").write_text(yaml.safe_dump({"profiles": {"test": profile}}))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +157,23 @@ def test_an_unreadable_ct_fails_alone(trained: Trained, copied: Workspace):
     assert "broken" in outcomes["broken"].note
     assert outcomes["late"].status == "done"
     assert copied.masks("broken") == ()
+
+
+@pytest.mark.slow
+def test_the_doctor_finds_nothing_wrong(trained: Trained):
+    assert [(f.kind, f.subject) for f in examine(trained.workspace)] == []
+
+
+@pytest.mark.slow
+def test_other_pairs_make_another_model_beside_the_first(trained: Trained, copied: Workspace):
+    first = copied.in_force(NEW)["pulmonary_artery"].provenance.sources
+    outcomes = list(train_and_predict(copied, trained.settings, PAIRS[:1], SerialEngine()))
+    assert outcomes[0].note == "learned 3 structures from 1 contrast and 1 native cases"
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    second = copied.in_force(NEW)["pulmonary_artery"].provenance.sources
+    assert second["manifest"] == outcomes[0].figures["manifest"] != first["manifest"]
+    folders = {path.name for path in (copied.layout.models_dir / "heart_transfer").iterdir()}
+    assert folders == {first["manifest"][:12], second["manifest"][:12]}
 
 
 def test_without_pairs_the_model_is_one_failed_outcome(tmp_path: Path):
