@@ -8,6 +8,7 @@ from pipeline.workspace.digest import (
     now_utc,
     settings_digest,
 )
+from pipeline.workspace.finding_file import Finding, read_findings, write_findings
 from pipeline.workspace.layout import Layout, check_id
 from pipeline.workspace.ledger import Ledger
 from pipeline.workspace.mask_file import (
@@ -34,6 +35,7 @@ __all__ = [
     "CaseFileError",
     "CaseRecord",
     "Decision",
+    "Finding",
     "Layout",
     "Ledger",
     "Mask",
@@ -53,10 +55,12 @@ __all__ = [
     "digest_of_manifest",
     "now_utc",
     "read_case",
+    "read_findings",
     "read_mask",
     "settings_digest",
     "verify_mask",
     "write_case",
+    "write_findings",
     "write_label_map_masks",
     "write_mask",
 ]

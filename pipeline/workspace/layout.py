@@ -82,6 +82,10 @@ class Layout:
         folder = self.masks_dir(case_id) / check_id(structure, "structure")
         return folder / f"{mask_id[:12]}.nii.gz"
 
+    def findings_dir(self, case_id: str) -> Path:
+        """Give the folder of what each stage noticed about a case, one file per maker."""
+        return self.case_dir(case_id) / "findings"
+
     @property
     def verdicts_dir(self) -> Path:
         """Every acknowledged batch of verdicts as a file."""

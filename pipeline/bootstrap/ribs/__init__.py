@@ -1,0 +1,5 @@
+"""Ribs one by one, from a mask that holds them all."""
+
+from pipeline.bootstrap.ribs.split import NAMES, RibSplit, split_ribs, vertebra_number
+
+__all__ = ["NAMES", "RibSplit", "split_ribs", "vertebra_number"]

@@ -1,0 +1,300 @@
+"""A binary rib mask -> 24 ribs, each with its side and number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bootstrap.ribs.chains import Chain, chain_strands
+from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Seen, number_ribs
+from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
+from pipeline.bootstrap.ribs.thorax import (
+    Thorax,
+    common_fall,
+    find_thorax,
+    levels,
+    sides,
+    spine_of,
+)
+from pipeline.volume import Box, Grid, bounding_box, from_canonical, to_canonical
+from pipeline.workspace import Finding
+
+FRAGMENT_MM = 45.0
+FAR_MM = 25.0
+HEAD_DEG = 70.0
+HEAD_ASIDE_MM = 70.0
+BORDER_MM = 6.0
+CLEAR_MM = 10.0
+NAMES: Mapping[int, str] = {
+    number + (0 if side == "left" else 12): f"rib_{side}_{number}"
+    for side in ("left", "right")
+    for number in range(1, 13)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RibSplit:
+    """Ribs told apart.
+
+    Attributes
+    ----------
+    label_map : ndarray of uint8, shape (I, J, K)
+        Values of `names`; 0 where there is no rib.
+    names : mapping of int to str
+        1..12 are rib_left_1..12, 13..24 rib_right_1..12.
+    findings : tuple of Finding
+        What a person should look at.
+    numbered_by : {"vertebrae", "first_rib", "last_rib", "order"}
+    """
+
+    label_map: NDArray[np.uint8]
+    names: Mapping[int, str]
+    findings: tuple[Finding, ...]
+    numbered_by: NumberedBy
+
+
+def split_ribs(
+    ribs: NDArray[np.bool_],
+    grid: Grid,
+    vertebrae: Mapping[str, tuple[NDArray[np.bool_], Box]] | None = None,
+) -> RibSplit:
+    """Tell the ribs of a binary mask apart and number them.
+
+    A 13th rib is named rib 12 and a cervical one rib 1, as in the TotalSegmentator dataset, with
+    a finding. Broken ribs are joined again, touching ones separated.
+
+    Parameters
+    ----------
+    ribs : ndarray of bool, shape (I, J, K)
+        All ribs, in any orientation.
+    grid : Grid
+    vertebrae : mapping of str to (ndarray of bool, box), optional
+        Crops of vertebrae on the same grid by structure name (vertebrae_T1 ...).
+
+    Returns
+    -------
+    RibSplit
+    """
+    box = bounding_box(ribs)
+    empty = np.zeros(grid.shape, np.uint8, order="F")
+    if box is None:
+        return RibSplit(empty, NAMES, (), "order")
+    turned, canonical = to_canonical(ribs, grid)
+    spacing = np.array(canonical.spacing_mm)
+    inner = bounding_box(turned)
+    assert inner is not None
+    corner = np.array([part.start for part in inner])
+    bones = find_strands(np.ascontiguousarray(turned[inner]), spacing)
+    spine = _spine(vertebrae or {}, grid, canonical, corner * spacing)
+    view = _View(spacing, corner, np.array(canonical.shape))
+    labels, findings, by = _label(bones, spine, view)
+    whole = np.zeros(canonical.shape, np.uint8)
+    whole[tuple((bones.index + corner).T)] = labels
+    return RibSplit(from_canonical(whole, grid), NAMES, findings, by)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Where the cropped ribs lie in the field of view."""
+
+    spacing_mm: Points
+    corner: NDArray[np.int64]
+    shape: NDArray[np.int64]
+
+    def room_mm(self, points: Points) -> tuple[Points, Points]:
+        """Distance (n, 3) of points to the lower and upper faces of the field of view."""
+        low = points + self.corner * self.spacing_mm
+        return low, (self.shape - 1) * self.spacing_mm - low
+
+    def is_cut(self, line: Points) -> bool:
+        """Tell whether a line ends at the border of the field of view."""
+        low, high = self.room_mm(line[[0, -1]])
+        return bool((np.minimum(low, high) < BORDER_MM).any())
+
+
+def _spine(
+    vertebrae: Mapping[str, tuple[NDArray[np.bool_], Box]],
+    grid: Grid,
+    canonical: Grid,
+    corner_mm: Points,
+) -> dict[int, Points]:
+    """Centres of the vertebrae by number (T1 is 1, L1 is 13), in the mm of the cropped ribs."""
+    inverse = np.linalg.inv(np.array(canonical.affine))
+    spacing = np.array(canonical.spacing_mm)
+    found = {}
+    whole = {name: cut for name, cut in vertebrae.items() if not _is_cut(cut[1], grid)}
+    # The centre of half a vertebra is not the vertebra's.
+    known = whole if len(whole) >= 2 else vertebrae
+    for name, centre in spine_of(known, np.array(grid.affine)).items():
+        number = vertebra_number(name)
+        if number is not None:
+            index = inverse[:3, :3] @ centre + inverse[:3, 3]
+            found[number] = index * spacing - corner_mm
+    return found
+
+
+def _is_cut(box: Box, grid: Grid) -> bool:
+    """Tell whether a box touches the upper or lower end of the field of view."""
+    axis = int(np.argmax(np.asarray(grid.world_axes()[0]) == 2))
+    return bool(box[axis].start == 0 or box[axis].stop == grid.shape[axis])
+
+
+def vertebra_number(name: str) -> int | None:
+    """Give a vertebra its number along the spine: C7 is 0, T1 1, L1 13; None if it is none."""
+    offsets = {"C": -7, "T": 0, "L": 12}
+    letter, digits = name.removeprefix("vertebrae_")[:1], name.removeprefix("vertebrae_")[1:]
+    if not name.startswith("vertebrae_") or letter not in offsets or not digits.isdigit():
+        return None
+    return offsets[letter] + int(digits)
+
+
+def _label(
+    bones: Bones, spine: Mapping[int, Points], view: _View
+) -> tuple[NDArray[np.uint8], tuple[Finding, ...], NumberedBy]:
+    """Give every voxel of the bones a value 0..24."""
+    none = np.zeros(len(bones.points), np.uint8)
+    if not bones.strands:
+        return none, (_left_out(len(bones.points), view),), "order"
+    centres = np.array(list(spine.values())).reshape(-1, 3)
+    thorax = find_thorax(bones.points, centres)
+    side = sides(thorax, [strand.line for strand in bones.strands])
+    chains = chain_strands(bones, side, thorax)
+    whole = _whole_ribs(chains, side, thorax, view)
+    seen = _seen([chains[n] for n in whole], side, thorax, view)
+    low, high = view.room_mm(bones.points)
+    numbers = number_ribs(
+        seen,
+        {number: float(centre[2]) for number, centre in spine.items()},
+        top_seen=bool(high[:, 2].min() > CLEAR_MM),
+        bottom_seen=bool(low[:, 2].min() > CLEAR_MM),
+    )
+    owner = _owners(bones, [chains[n] for n in whole])
+    values = np.array([_value(rib.side, n) for rib, n in zip(seen, numbers.numbers, strict=True)])
+    labels = np.where(owner >= 0, values[owner], 0).astype(np.uint8)
+    findings = [*_number_findings(numbers, seen), *_contact_findings(bones, labels)]
+    if (labels == 0).any():
+        findings.append(_left_out(int((labels == 0).sum()), view))
+    return labels, tuple(findings), numbers.by
+
+
+def _value(side: int, number: int) -> int:
+    return min(max(number, 1), 12) + (12 if side > 0 else 0)
+
+
+def _whole_ribs(
+    chains: Sequence[Chain], side: NDArray[np.int64], thorax: Thorax, view: _View
+) -> list[int]:
+    """Choose the chains that are ribs, not fragments lying on the way of a longer one."""
+    level = levels(thorax, [chain.line for chain in chains])
+    usual = _usual_distance(level, chains, side)
+    chosen = []
+    for n, chain in enumerate(chains):
+        longer = [
+            abs(level[n] - level[m])
+            for m, other in enumerate(chains)
+            if side[other.strands[0]] == side[chain.strands[0]]
+            and other.length_mm > chain.length_mm
+        ]
+        cut = view.is_cut(chain.line)
+        if cut or chain.length_mm >= FRAGMENT_MM or not longer or min(longer) > 0.6 * usual:
+            chosen.append(n)
+    return chosen
+
+
+def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int64]) -> float:
+    falls = []
+    for one in (-1, 1):
+        heights = sorted(
+            level[n]
+            for n, chain in enumerate(chains)
+            if side[chain.strands[0]] == one and chain.length_mm >= FRAGMENT_MM
+        )
+        falls += np.diff(heights).tolist()
+    return float(np.median(falls)) if falls else 25.0
+
+
+def _seen(
+    ribs: Sequence[Chain], side: NDArray[np.int64], thorax: Thorax, view: _View
+) -> list[Seen]:
+    lines = [rib.line for rib in ribs]
+    level, fall = levels(thorax, lines), common_fall(thorax, lines)
+    found = []
+    for rib, height in zip(ribs, level, strict=True):
+        angle = thorax.round_deg(rib.line)
+        back = int(angle.argmin())
+        aside = abs(rib.line[back, 0] - thorax.middle(rib.line[back, 2:3])[0])
+        head_seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
+        head = float(rib.line[back, 2]) if head_seen else None
+        root = head if head is not None else float(height) + fall(20.0)
+        length = None if view.is_cut(rib.line) else rib.length_mm
+        found.append(Seen(int(side[rib.strands[0]]), float(height), head, root, length))
+    return found
+
+
+def _owners(bones: Bones, ribs: Sequence[Chain]) -> NDArray[np.int64]:
+    """Tell for every voxel which rib it belongs to; -1 where all are far."""
+    from scipy.spatial import KDTree
+
+    owner = np.full(len(bones.points), -1, np.int64)
+    for number, rib in enumerate(ribs):
+        for strand in rib.strands:
+            owner[bones.strands[strand].voxels] = number
+    open_voxels = np.flatnonzero(owner < 0)
+    lines = [_dense(rib.line) for rib in ribs]
+    tree = KDTree(np.concatenate(lines))
+    row_owner = np.repeat(np.arange(len(ribs)), [len(line) for line in lines])
+    distance, row = tree.query(bones.points[open_voxels])
+    owner[open_voxels] = np.where(distance <= FAR_MM, row_owner[row], -1)
+    return owner
+
+
+def _dense(line: Points, step_mm: float = 2.0) -> Points:
+    """Fill a line with points every 2 mm, across the gaps too."""
+    along = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
+    places = np.arange(0.0, along[-1] + step_mm, step_mm)
+    return np.stack([np.interp(places, along, line[:, axis]) for axis in range(3)], axis=1)
+
+
+def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
+    findings = []
+    for rib, number in zip(seen, numbers.numbers, strict=True):
+        name = NAMES[_value(rib.side, number)]
+        if number in (0, 13):
+            what = "a cervical rib" if number == 0 else "a 13th rib"
+            findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
+    if numbers.by != "vertebrae":
+        words = {
+            "first_rib": "counted from the first rib in view",
+            "last_rib": "counted up from the last rib in view; 11 or 13 pairs would shift all",
+            "order": "neither the first nor the last rib is in view",
+        }[numbers.by]
+        sure = "ambiguous" if numbers.margin < AMBIGUOUS or numbers.by == "order" else "likely"
+        findings.append(
+            Finding(
+                "rib_number_ambiguous",
+                f"no vertebrae to number the ribs by: {words}; the numbers are {sure}",
+                tuple(sorted({NAMES[_value(r.side, n)]
+                       for r, n in zip(seen, numbers.numbers, strict=True)})),
+                {"numbered_by": numbers.by, "margin": round(min(numbers.margin, 999.0), 2)},
+            )
+        )  # fmt: skip
+    return findings
+
+
+def _contact_findings(bones: Bones, labels: NDArray[np.uint8]) -> list[Finding]:
+    findings = []
+    for place in bones.places:
+        values = {int(labels[bones.strands[n].voxels[0]]) for n in place.strands} - {0}
+        if len(values) > 1:
+            names = tuple(NAMES[value] for value in sorted(values))
+            words = f"{' and '.join(names)} touch and were separated"
+            findings.append(Finding("rib_touching_separated", words, names))
+    return findings
+
+
+def _left_out(voxels: int, view: _View) -> Finding:
+    volume_ml = voxels * float(np.prod(view.spacing_mm)) / 1000
+    words = f"{voxels} voxels of the rib mask lie at no rib and were left out"
+    figures = {"voxels": voxels, "volume_ml": round(volume_ml, 3)}
+    return Finding("rib_fragment_left_out", words, (), figures)

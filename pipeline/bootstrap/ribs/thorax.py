@@ -1,0 +1,120 @@
+"""Where the middle of the body is, and how far round the chest and how high a rib lies.
+
+Ribs run down as they run forward, all in much the same way. Taking that common fall off, a rib
+has one height, its level: ribs can be put in order even where only their front ends are seen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.bootstrap.ribs.strands import Points
+
+WINDOW_MM = 40.0
+CAGE_DEPTH = 0.75  # of half its width: where the axis of the chest lies before its back
+SLICE_MM = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thorax:
+    """The axis of the chest, piecewise linear in height.
+
+    Attributes
+    ----------
+    z_mm, middle_x_mm, axis_y_mm : ndarray, shape (n,)
+    """
+
+    z_mm: Points
+    middle_x_mm: Points
+    axis_y_mm: Points
+
+    def middle(self, z_mm: Points) -> Points:
+        """Give x (mm) of the body's middle at these heights."""
+        return np.interp(z_mm, self.z_mm, self.middle_x_mm)
+
+    def round_deg(self, points: Points) -> Points:
+        """Angle round the chest: 0 at the back's middle, 90 at the side, 180 in front."""
+        x = np.abs(points[:, 0] - self.middle(points[:, 2]))
+        y = points[:, 1] - np.interp(points[:, 2], self.z_mm, self.axis_y_mm)
+        angle: Points = np.degrees(np.arctan2(x, -y))
+        return angle
+
+
+def find_thorax(points: Points, spine: Points) -> Thorax:
+    """Find the chest's axis from the points of all ribs and, where known, of the vertebrae.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        Of the ribs, RAS in mm.
+    spine : ndarray, shape (m, 3)
+        Centres of vertebrae; may be empty.
+    """
+    z = np.arange(points[:, 2].min(), points[:, 2].max() + SLICE_MM, SLICE_MM)
+    rows = [points[np.abs(points[:, 2] - height) <= WINDOW_MM] for height in z]
+    low = np.array([np.percentile(row[:, 0], 2) for row in rows])
+    high = np.array([np.percentile(row[:, 0], 98) for row in rows])
+    back = np.array([np.percentile(row[:, 1], 2) for row in rows])
+    middle = (low + high) / 2
+    if len(spine):
+        order = np.argsort(spine[:, 2])
+        middle = np.interp(z, spine[order, 2], spine[order, 0])
+    half = np.maximum(high - middle, middle - low)
+    return Thorax(z, middle, back + CAGE_DEPTH * half)
+
+
+def sides(thorax: Thorax, lines: Sequence[Points]) -> NDArray[np.int64]:
+    """Tell for each line (mm, RAS) whether it lies left (-1) or right (1) of the middle."""
+    centres = [
+        float(np.mean(line[:, 0] - thorax.middle(line[:, 2]))) if len(line) else 0.0
+        for line in lines
+    ]
+    return np.where(np.array(centres) < 0, -1, 1).astype(np.int64)
+
+
+def common_fall(thorax: Thorax, lines: Sequence[Points]) -> Callable[[float], float]:
+    """Fit how the height (mm) of ribs changes with the angle round the chest, up to a constant."""
+    _, shape = _fit(thorax, lines)
+    return lambda angle_deg: float(_powers(np.array([angle_deg]))[0] @ shape)
+
+
+def levels(thorax: Thorax, lines: Sequence[Points]) -> Points:
+    """Height (mm) of each line at the side of the chest, wherever round it the line is seen."""
+    return _fit(thorax, lines)[0]
+
+
+def _fit(thorax: Thorax, lines: Sequence[Points]) -> tuple[Points, Points]:
+    """Least squares over all lines at once: z = level of the line + polynomial of the angle."""
+    if not lines:
+        return np.zeros(0), np.zeros(3)
+    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    points = np.concatenate(lines)
+    own = np.zeros((len(points), len(lines)))
+    own[np.arange(len(points)), owner] = 1
+    shape = _powers(thorax.round_deg(points))
+    steady = 1e-3 * np.eye(3, len(lines) + 3, len(lines))
+    design = np.concatenate((np.concatenate((own, shape), axis=1), steady))
+    values = np.concatenate((points[:, 2], np.zeros(3)))
+    solved: Points = np.asarray(np.linalg.lstsq(design, values, rcond=None)[0], np.float64)
+    return solved[: len(lines)], solved[len(lines) :]
+
+
+def _powers(angle_deg: Points) -> Points:
+    share = angle_deg / 90 - 1
+    return np.stack([share, share**2, share**3], axis=1)
+
+
+def spine_of(
+    crops: Mapping[str, tuple[NDArray[np.bool_], tuple[slice, slice, slice]]],
+    affine: Points,
+) -> dict[str, Points]:
+    """Centre of each vertebra in mm, under the given affine; empty masks are left out."""
+    found = {}
+    for name, (crop, box) in crops.items():
+        where = np.argwhere(crop)
+        if len(where):
+            corner = np.array([part.start or 0 for part in box])
+            found[name] = affine[:3, :3] @ (where.mean(axis=0) + corner) + affine[:3, 3]
+    return found
