@@ -68,7 +68,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-transfer clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -83,6 +83,8 @@ lint: $(STAMP) ## style, types, floors of the house
 check: lint test ## lint, then the default tests: run it before every commit
 bench: system-packages $(STAMP) $(BENCH_STAMP) ## measure against the named peers, in their own environment
 	$(PYTHON_HERE) -m benchmarks $(MORE)
+bench-ribs: $(STAMP) ## measure the rib split; the table goes into docs/bootstrap.md
+	$(PYTHON_HERE) -m benchmarks.ribs --page docs/bootstrap.md $(MORE)
 bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tables go into docs/transfer-heart.md
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay

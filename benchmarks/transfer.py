@@ -9,7 +9,6 @@ the one drawn on the PET's grid?
 import argparse
 import math
 import os
-import re
 import sys
 import tempfile
 import time
@@ -22,16 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.contender import ROOT
+from benchmarks.page_tables import write_between_marks
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
 from pipeline.phantom import BodySettings, Deformation, Pair, make_pair
 from pipeline.transfer.heart_manifest import HEART_STRUCTURES
-from pipeline.volume import Grid, read_nifti, resample_labels, write_file_atomically
+from pipeline.volume import Grid, read_nifti, resample_labels
 from training.model_training import train_small_model
 from training.nnunet_dataset import TrainingCase
 from training.predict import PredictionInput, PredictSettings, predict_label_maps
 from training.profile import Profile
 
-BEGIN, END = "<!-- bench-transfer:begin -->", "<!-- bench-transfer:end -->"
+MARK = "bench-transfer"
 MOVED_MM = (5.0, 15.0, 30.0)
 SMOOTH_SHARE = 0.5  # the other half is a shift of the whole body
 TURN_DEG_PER_MM = 0.1
@@ -79,7 +79,7 @@ def main() -> int:
     print(text)
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.page is not None:
-        write_between_marks(options.page, text)
+        write_between_marks(options.page, MARK, text)
     return 0
 
 
@@ -263,16 +263,6 @@ def table(heart: ClassMap, head: Sequence[str], columns: Sequence[NDArray[np.flo
         for name, line in zip(rows, values, strict=True)
     ]
     return "\n".join(lines) + "\n"
-
-
-def write_between_marks(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page; raises ValueError if it has none."""
-    old = page.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    if not pattern.search(old):
-        raise ValueError(f"{page}: lacks the marks {BEGIN} and {END}; put them where tables go")
-    new = pattern.sub(lambda _: f"{BEGIN}\n{text}{END}", old)
-    write_file_atomically(page, new.encode())
 
 
 if __name__ == "__main__":

@@ -9,28 +9,27 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any
-
-from numpy.typing import NDArray
 
 from pipeline.engine import Engine
-from pipeline.errors import BadInput, MasksmithError
+from pipeline.errors import BadInput
 from pipeline.stage import Outcome, Stage
-from pipeline.volume import Grid
 from pipeline.workspace import (
     Case,
     CaseRecord,
     Mask,
-    Presence,
     Provenance,
     Round,
     Workspace,
     settings_digest,
-    write_label_map_masks,
+)
+from training.case_prediction import (
+    ProgressLog,
+    predict_cases,
+    software,
+    store_prediction,
+    undecided,
 )
 from training.model_training import (
-    Progress,
     TrainingPlan,
     is_trained,
     train_model,
@@ -39,14 +38,12 @@ from training.model_training import (
 from training.nnunet_dataset import DatasetSettings
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import NnunetError
-from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
 from training.retrain_settings import RetrainSettings
 from training.round_cases import training_cases
 from training.round_choice import Choice
 from training.round_manifest import ALL, Manifest, freeze_round
 
 log = logging.getLogger(__name__)
-SOFTWARE = ("masksmith", "nnunetv2", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def _run_model(model: RoundModel, engine: Engine) -> Iterator[Outcome]:
     if not kept:
         _say_what_is_left_out(model)
     cases = training_cases(model.workspace, model.choice, model.plan.class_map)
-    trained = train_model(model.plan, cases, _Reporter(model.subject), engine)
+    trained = train_model(model.plan, cases, ProgressLog(model.subject), engine)
     yield Outcome(
         model.subject,
         "kept" if kept else "done",
@@ -126,7 +123,7 @@ def _predict(model: RoundModel, trained: NnunetModel) -> Iterator[Outcome]:
     provenance = _provenance(model)
     waiting: list[Case] = []
     for record in model.workspace.records():
-        if record.excluded or not _undecided(record, model.choice.structures):
+        if record.excluded or not undecided(record, model.choice.structures):
             continue
         if _is_predicted(record, model.choice.structures, provenance):
             yield Outcome(record.case.id, "kept", f"{model.subject} was predicted before")
@@ -134,50 +131,9 @@ def _predict(model: RoundModel, trained: NnunetModel) -> Iterator[Outcome]:
             waiting.append(record.case)
     if not waiting:
         return
-    recipe = model.plan.profile
-    settings = PredictSettings(
-        work_dir=model.plan.folder,
-        device=recipe.device,
-        threads=recipe.threads,
-        tile_step=recipe.tile_step,
-        log=model.plan.log,
-    )
-    inputs = (PredictionInput(case.id, _CtOf(model.workspace, case)) for case in waiting)
-    for prediction in predict_label_maps(trained, inputs, settings):
-        yield _store(model, prediction, provenance)
-
-
-def _store(model: RoundModel, prediction: Prediction, provenance: Provenance) -> Outcome:
-    workspace, class_map = model.workspace, model.plan.class_map
-    if prediction.labels is None:
-        return Outcome(prediction.id, "failed", prediction.error or "no prediction")
-    case = workspace.case(prediction.id)
-    try:
-        masks = write_label_map_masks(
-            workspace.layout,
-            case,
-            prediction.labels,
-            class_map,
-            provenance,
-            include_empty=class_map.names,
-        )
-    except MasksmithError as error:
-        return Outcome(case.id, "failed", str(error))
-    workspace.record_masks(masks)
-    found = sum(mask.voxels > 0 for mask in masks)
-    return Outcome(
-        case.id,
-        "done",
-        f"{found} of {len(masks)} structures found",
-        {"structures": len(masks), "found": found, "seconds": round(prediction.seconds, 2)},
-    )
-
-
-def _undecided(record: CaseRecord, structures: tuple[str, ...]) -> bool:
-    """Tell whether any structure is neither accepted nor said to be absent."""
-    accepted, presence = record.accepted(), record.presence(structures)
-    absent = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
-    return any(name not in accepted and presence[name] not in absent for name in structures)
+    class_map = model.plan.class_map
+    for prediction in predict_cases(trained, model.plan, model.workspace, waiting):
+        yield store_prediction(model.workspace, model.plan, prediction, provenance, class_map.names)
 
 
 def _is_predicted(record: CaseRecord, structures: tuple[str, ...], provenance: Provenance) -> bool:
@@ -196,7 +152,7 @@ def _provenance(model: RoundModel) -> Provenance:
         maker=f"round:{number}",
         round=number,
         settings_digest=settings_digest(model.manifest.settings),
-        software={name: metadata.version(name) for name in SOFTWARE},
+        software=software(),
         sources={
             "manifest": model.manifest.digest,
             "weights": weights_digest(model.plan),
@@ -230,29 +186,3 @@ def _say_what_is_left_out(model: RoundModel) -> None:
     more = len(model.choice.left_out_structures) - 5
     if more > 0:
         log.warning("%s: %d more structures are left out, see %s", model.subject, more, path)
-
-
-@dataclass(frozen=True, slots=True)
-class _CtOf:
-    """Reads a case's CT when its turn comes."""
-
-    workspace: Workspace
-    case: Case
-
-    def __call__(self) -> tuple[NDArray[Any], Grid]:
-        return self.workspace.ct(self.case.id), self.case.grid
-
-
-@dataclass(frozen=True, slots=True)
-class _Reporter:
-    """Writes where a training stands into the log."""
-
-    subject: str
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.step == "prepare":
-            log.info("%s: fingerprint, plan, preprocess", self.subject)
-        elif progress.step == "export":
-            log.info("%s: exported case %d of %d", self.subject, progress.done, progress.total)
-        else:
-            log.info("%s: epoch %d of %d", self.subject, progress.done + 1, progress.total)

@@ -7,29 +7,27 @@ in every case of the dataset (paper, section 2.2.2). Killed anywhere, the same c
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from pipeline.engine import Engine
-from pipeline.errors import BadInput, MasksmithError, NothingToDo
+from pipeline.errors import BadInput, NothingToDo
 from pipeline.stage import Outcome
 from pipeline.transfer.heart_manifest import MAKER, HeartManifest, keep_manifest, make_manifest
-from pipeline.volume import Grid
 from pipeline.workspace import (
-    Case,
     CaseRecord,
-    Presence,
     Provenance,
     Workspace,
     settings_digest,
-    write_label_map_masks,
+)
+from training.case_prediction import (
+    ProgressLog,
+    predict_cases,
+    software,
+    store_prediction,
+    undecided,
 )
 from training.model_training import (
-    Progress,
     TrainingPlan,
     is_trained,
     train_model,
@@ -38,13 +36,11 @@ from training.model_training import (
 from training.nnunet_dataset import DatasetSettings
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import NnunetError
-from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
 from training.profile import load_profile
 from training.round_cases import training_cases
 
 log = logging.getLogger(__name__)
 SUBJECT = "heart model"
-_SOFTWARE = ("masksmith", "nnunetv2", "torch")
 
 
 class ModelSettings(Protocol):
@@ -93,7 +89,7 @@ class HeartModel:
             maker=MAKER,
             priority=self.priority,
             settings_digest=settings_digest({"recipe": self.manifest.recipe}),
-            software={name: metadata.version(name) for name in _SOFTWARE},
+            software=software(),
             sources={
                 "manifest": self.manifest.digest,
                 "weights": weights_digest(self.plan),
@@ -162,7 +158,7 @@ def _train(model: HeartModel, engine: Engine) -> NnunetModel:
     for name, reason in {**choice.left_out_structures, **choice.left_out_cases}.items():
         log.warning("%s: %s is left out: %s", SUBJECT, name, reason)
     cases = training_cases(model.workspace, choice, model.plan.class_map)
-    return train_model(model.plan, cases, _report, engine)
+    return train_model(model.plan, cases, ProgressLog(SUBJECT), engine)
 
 
 def _model_outcome(model: HeartModel, *, kept: bool) -> Outcome:
@@ -188,60 +184,18 @@ def _predict(model: HeartModel, trained: NnunetModel) -> Iterator[Outcome]:
     provenance = model.provenance()
     waiting: dict[str, tuple[str, ...]] = {}
     for record in model.workspace.records():
-        wanted = () if record.excluded else _undecided(record, model.structures)
+        wanted = () if record.excluded else undecided(record, model.structures)
         if wanted and _is_predicted(record, wanted, provenance):
             yield Outcome(record.case.id, "kept", f"the {SUBJECT} predicted it before")
         elif wanted:
             waiting[record.case.id] = wanted
     if not waiting:
         return
-    recipe = model.plan.profile
-    settings = PredictSettings(
-        work_dir=model.plan.folder,
-        device=recipe.device,
-        threads=recipe.threads,
-        tile_step=recipe.tile_step,
-        log=model.plan.log,
-    )
     workspace = model.workspace
-    inputs = (PredictionInput(name, _CtOf(workspace, workspace.case(name))) for name in waiting)
-    for prediction in predict_label_maps(trained, inputs, settings):
-        yield _store(model, prediction, waiting[prediction.id], provenance)
-
-
-def _store(
-    model: HeartModel, prediction: Prediction, wanted: tuple[str, ...], provenance: Provenance
-) -> Outcome:
-    """Write the structures nobody decided; an empty mask says that the model looked."""
-    if prediction.labels is None:
-        return Outcome(prediction.id, "failed", prediction.error or "no prediction")
-    workspace, class_map = model.workspace, model.plan.class_map
-    case = workspace.case(prediction.id)
-    values = [class_map[name].value for name in wanted]
-    labels = np.where(np.isin(prediction.labels, values), prediction.labels, 0)
-    try:
-        masks = write_label_map_masks(
-            workspace.layout, case, labels, class_map, provenance, include_empty=wanted
-        )
-    except MasksmithError as error:
-        return Outcome(case.id, "failed", str(error))
-    workspace.record_masks(masks)
-    found = sum(mask.voxels > 0 for mask in masks)
-    return Outcome(
-        case.id,
-        "done",
-        f"{found} of {len(masks)} heart structures found",
-        {"structures": len(masks), "found": found, "seconds": round(prediction.seconds, 2)},
-    )
-
-
-def _undecided(record: CaseRecord, structures: tuple[str, ...]) -> tuple[str, ...]:
-    """List the structures that nobody accepted and nobody said to be absent."""
-    accepted, presence = record.accepted(), record.presence(structures)
-    absent = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
-    return tuple(
-        name for name in structures if name not in accepted and presence[name] not in absent
-    )
+    cases = [workspace.case(case_id) for case_id in waiting]
+    for prediction in predict_cases(trained, model.plan, workspace, cases):
+        wanted = waiting[prediction.id]
+        yield store_prediction(workspace, model.plan, prediction, provenance, wanted)
 
 
 def _is_predicted(record: CaseRecord, wanted: tuple[str, ...], provenance: Provenance) -> bool:
@@ -253,23 +207,3 @@ def _is_predicted(record: CaseRecord, wanted: tuple[str, ...], provenance: Prove
         and mask.provenance.priority == provenance.priority
     }
     return set(wanted) <= done
-
-
-def _report(progress: Progress) -> None:
-    if progress.step == "prepare":
-        log.info("%s: fingerprint, plan, preprocess", SUBJECT)
-    elif progress.step == "export":
-        log.info("%s: exported case %d of %d", SUBJECT, progress.done, progress.total)
-    else:
-        log.info("%s: epoch %d of %d", SUBJECT, progress.done + 1, progress.total)
-
-
-@dataclass(frozen=True, slots=True)
-class _CtOf:
-    """Reads a case's CT when its turn comes."""
-
-    workspace: Workspace
-    case: Case
-
-    def __call__(self) -> tuple[NDArray[Any], Grid]:
-        return self.workspace.ct(self.case.id), self.case.grid

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.transfer import (
-    BEGIN,
-    END,
     dice,
     lesion_line,
     moved_pair,
     scans_of,
     table,
-    write_between_marks,
 )
 from pipeline.anatomy import ClassMap
 from pipeline.transfer.heart_manifest import HEART_STRUCTURES
@@ -41,17 +38,6 @@ def test_a_table_ends_with_the_mean(phantom_class_map: ClassMap) -> None:
     lines = table(heart, ["a"], [np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])]).splitlines()
     assert len(lines) == 9
     assert lines[-1] == "| mean of the six | 0.500 |"
-
-
-def test_tables_replace_only_what_stands_between_the_marks(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_between_marks(page, "new\n")
-    assert page.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match=r"page\.md: lacks the marks"):
-        write_between_marks(page, "new\n")
-    assert page.read_text() == "no marks"
 
 
 def test_without_the_real_scans_it_says_so(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from itertools import combinations, pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bootstrap.ribs.strands import Bones, Place, Points, Strand
+from pipeline.bootstrap.ribs.strands import Bones, Place, Points, Strand, length_mm
 from pipeline.bootstrap.ribs.thorax import Thorax, common_fall
 
 WIDEST_GAP_MM = 60.0
@@ -53,7 +53,7 @@ class Chain:
     @property
     def length_mm(self) -> float:
         """Length of the line, gaps included."""
-        return float(np.linalg.norm(np.diff(self.line, axis=0), axis=1).sum())
+        return length_mm(self.line)
 
 
 def chain_strands(bones: Bones, side: NDArray[np.int64], thorax: Thorax) -> list[Chain]:

@@ -18,12 +18,13 @@ from pipeline.bootstrap.ribs.strands import Points
 NumberedBy = Literal["vertebrae", "first_rib", "last_rib", "order"]
 
 FIRST, LAST = 0, 13
-HEAD_ABOVE_CENTRE = 0.35  # of the way from Tn up to the next: where rib n meets the spine
+HEAD_ABOVE_CENTRE = 0.15  # of the way from Tn up to the next: where a mask of rib n ends; its
+# head lies higher, but masks of real ribs often lack the neck
 HEAD_SPREAD = 0.35  # in vertebrae, of a rib whose head is seen
 LEVEL_SPREAD = 8.0  # ... and of one seen only further round: its neighbours number it
-SKIP_COST, EXTRA_COST = 3.0, 4.0
+SKIP_COST, EXTRA_COST = 3.0, 6.0
 LENGTH_MM = (70, 110, 200, 245, 275, 295, 305, 305, 295, 275, 245, 170, 105, 60)
-"""Typical lengths of adult bony ribs from 0 (cervical) to 13; only their pattern counts."""
+"""Lengths of adult bony ribs from 0 (cervical) to 13: estimates, of which the pattern counts."""
 LENGTH_SPREAD = 0.16  # of the logarithm
 SCALE_SPREAD = 0.2
 END_COST = 8.0  # the first or last rib is in view, but the numbers do not end there

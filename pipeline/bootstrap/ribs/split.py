@@ -26,6 +26,7 @@ HEAD_DEG = 70.0
 HEAD_ASIDE_MM = 70.0
 BORDER_MM = 6.0
 CLEAR_MM = 10.0
+PART_SHARE = 0.35  # of the usual vertebra: less is but a part of one
 NAMES: Mapping[int, str] = {
     number + (0 if side == "left" else 12): f"rib_{side}_{number}"
     for side in ("left", "right")
@@ -76,16 +77,13 @@ def split_ribs(
     -------
     RibSplit
     """
-    box = bounding_box(ribs)
-    empty = np.zeros(grid.shape, np.uint8, order="F")
-    if box is None:
-        return RibSplit(empty, NAMES, (), "order")
     turned, canonical = to_canonical(ribs, grid)
+    box = bounding_box(turned)
+    if box is None:
+        return RibSplit(np.zeros(grid.shape, np.uint8, order="F"), NAMES, (), "order")
     spacing = np.array(canonical.spacing_mm)
-    inner = bounding_box(turned)
-    assert inner is not None
-    corner = np.array([part.start for part in inner])
-    bones = find_strands(np.ascontiguousarray(turned[inner]), spacing)
+    corner = np.array([part.start for part in box])
+    bones = find_strands(np.ascontiguousarray(turned[box]), spacing)
     spine = _spine(vertebrae or {}, grid, canonical, corner * spacing)
     view = _View(spacing, corner, np.array(canonical.shape))
     labels, findings, by = _label(bones, spine, view)
@@ -103,7 +101,7 @@ class _View:
     shape: NDArray[np.int64]
 
     def room_mm(self, points: Points) -> tuple[Points, Points]:
-        """Distance (n, 3) of points to the lower and upper faces of the field of view."""
+        """Give the distances (n, 3) of points to the lower and upper faces of the field of view."""
         low = points + self.corner * self.spacing_mm
         return low, (self.shape - 1) * self.spacing_mm - low
 
@@ -123,8 +121,13 @@ def _spine(
     inverse = np.linalg.inv(np.array(canonical.affine))
     spacing = np.array(canonical.spacing_mm)
     found = {}
-    whole = {name: cut for name, cut in vertebrae.items() if not _is_cut(cut[1], grid)}
     # The centre of half a vertebra is not the vertebra's.
+    least = PART_SHARE * float(np.median([crop.sum() for crop, _ in vertebrae.values()] or [0]))
+    whole = {
+        name: (crop, box)
+        for name, (crop, box) in vertebrae.items()
+        if crop.sum() >= least and not _is_cut(box, grid)
+    }
     known = whole if len(whole) >= 2 else vertebrae
     for name, centre in spine_of(known, np.array(grid.affine)).items():
         number = vertebra_number(name)

@@ -7,10 +7,10 @@ the piece is cut. What is left are stretches of one rib each, to be joined again
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +27,11 @@ END_NODES = 4
 SHORTEST_MM = 9.0
 
 
+def length_mm(line: Points) -> float:
+    """Length of a line of points (n, 3) in mm."""
+    return float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
+
+
 @dataclass(frozen=True, slots=True)
 class Strand:
     """One unbranched stretch of bone.
@@ -37,17 +42,15 @@ class Strand:
         Rows of the point list that belong to it.
     line : ndarray, shape (m, 3)
         Centres of its slices in mm, in order along the bone.
-    volume_mm3 : float
     """
 
     voxels: NDArray[np.int64]
     line: Points
-    volume_mm3: float
 
     @property
     def length_mm(self) -> float:
         """Length of the line."""
-        return float(np.linalg.norm(np.diff(self.line, axis=0), axis=1).sum())
+        return length_mm(self.line)
 
     def end(self, last: bool) -> tuple[Points, Points]:
         """Give the place (mm) and the outward unit direction of one of the two ends."""
@@ -103,11 +106,12 @@ def find_strands(ribs: NDArray[np.bool_], spacing_mm: Points) -> Bones:
     Bones
         Pieces below 60 mm3 belong to no strand.
     """
-    pieces = cc3d.connected_components(ribs, connectivity=26)
+    from scipy.sparse.csgraph import connected_components
+
     index = np.argwhere(ribs)
     points = index * spacing_mm
-    piece = pieces[ribs].astype(np.int64)
     graph = _neighbours(ribs, index, spacing_mm)
+    piece = connected_components(graph, directed=False)[1].astype(np.int64)
     voxel_mm3 = float(np.prod(spacing_mm))
     nodes = _slices(points, piece, graph)
     volume: Points = np.bincount(nodes) * np.float64(voxel_mm3)
@@ -186,11 +190,11 @@ def _strands(net: _Net) -> Bones:
     _drop_bumps(net, usual)
     degree = _degrees(net)
     contact = net.keep & ((degree > 2) | (net.volume > WIDE * usual))
+    piece = _labels(net, net.keep)
     net.keep &= ~contact
     groups = _labels(net, net.keep)
     order = np.argsort(groups[net.nodes], kind="stable")
     bounds = np.searchsorted(groups[net.nodes][order], np.arange(groups.max() + 2))
-    voxel_mm3 = float(net.volume.sum() / len(net.nodes)) if len(net.nodes) else 0.0
     centres = _centres(net)
     strands: list[Strand] = []
     number: dict[int, int] = {}
@@ -198,12 +202,13 @@ def _strands(net: _Net) -> Bones:
         members = np.flatnonzero(groups == group)
         line = centres[_walk(members, net)]
         voxels = order[bounds[group] : bounds[group + 1]]
-        strand = Strand(voxels, _to_the_tips(line, net.points[voxels]), len(voxels) * voxel_mm3)
+        strand = Strand(voxels, line if len(line) > 1 else _axis(net.points[voxels]))
         if strand.length_mm >= SHORTEST_MM:
             number[group] = len(strands)
             strands.append(strand)
         else:
             contact[members] = True
+    strands += _lumps(net, piece, strands)
     places = _labels(net, contact)
     met = _meetings(net, places, groups, number)
     cut = [Place(_centre(net, places == place), met[place]) for place in sorted(met) if met[place]]
@@ -227,14 +232,24 @@ def _meetings(
     return {place: tuple(sorted(strands)) for place, strands in met.items()}
 
 
-def _to_the_tips(line: Points, points: Points) -> Points:
-    """Lengthen a line of slice centres by half a slice at both ends."""
-    if len(line) < 2:
-        spread = points - points.mean(axis=0)
-        axis = np.linalg.svd(spread, full_matrices=False)[2][0]
-        along = spread @ axis
-        return np.array([line[0] + axis * along.min(), line[0] + axis * along.max()])
-    return line
+def _lumps(net: _Net, piece: NDArray[np.int64], strands: Sequence[Strand]) -> list[Strand]:
+    """Make one strand of every piece of which the cuts left nothing: a bit of one rib."""
+    of_voxel = piece[net.nodes]
+    with_strand = {int(of_voxel[strand.voxels[0]]) for strand in strands}
+    found = []
+    for number in range(int(piece.max()) + 1):
+        if number not in with_strand:
+            voxels = np.flatnonzero(of_voxel == number)
+            found.append(Strand(voxels, _axis(net.points[voxels])))
+    return [strand for strand in found if strand.length_mm >= SHORTEST_MM]
+
+
+def _axis(points: Points) -> Points:
+    """Give both ends (2, 3) of the longest axis of points that form one lump."""
+    middle = points.mean(axis=0)
+    axis = np.linalg.svd(points - middle, full_matrices=False)[2][0]
+    along = (points - middle) @ axis
+    return np.array([middle + axis * along.min(), middle + axis * along.max()])
 
 
 def _drop_bumps(net: _Net, usual: float) -> None:

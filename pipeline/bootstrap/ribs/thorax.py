@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.bootstrap.ribs.strands import Points
+from pipeline.volume import Box
 
 WINDOW_MM = 40.0
 CAGE_DEPTH = 0.75  # of half its width: where the axis of the chest lies before its back
@@ -107,7 +108,7 @@ def _powers(angle_deg: Points) -> Points:
 
 
 def spine_of(
-    crops: Mapping[str, tuple[NDArray[np.bool_], tuple[slice, slice, slice]]],
+    crops: Mapping[str, tuple[NDArray[np.bool_], Box]],
     affine: Points,
 ) -> dict[str, Points]:
     """Centre of each vertebra in mm, under the given affine; empty masks are left out."""

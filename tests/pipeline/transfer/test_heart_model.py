@@ -68,7 +68,7 @@ def test_one_model_learns_from_both_kinds_of_scans_and_predicts_the_dataset(trai
     assert {(o.subject, o.status) for o in others} == {
         (name, "done") for name in ("c1", "c2", "n1", "n2", NEW)
     }
-    assert {o.note for o in others if o.subject == NEW} == {"3 of 3 heart structures found"}
+    assert {o.note for o in others if o.subject == NEW} == {"3 of 3 structures found"}
 
 
 @pytest.mark.slow

@@ -1,0 +1,123 @@
+"""Cases of a workspace predicted with a trained model, and what nobody has decided in them.
+
+Used by whatever trains a model on a workspace: the rounds and the heart transfer.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import MasksmithError
+from pipeline.stage import Outcome
+from pipeline.volume import Grid
+from pipeline.workspace import (
+    Case,
+    CaseRecord,
+    Presence,
+    Provenance,
+    Workspace,
+    write_label_map_masks,
+)
+from training.model_training import Progress, TrainingPlan
+from training.nnunet_model import NnunetModel
+from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
+
+log = logging.getLogger(__name__)
+_ABSENT = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
+
+
+def software() -> dict[str, str]:
+    """Name the packages that decide about a trained model's masks, for provenance."""
+    return {name: metadata.version(name) for name in ("masksmith", "nnunetv2", "torch")}
+
+
+def undecided(record: CaseRecord, structures: Sequence[str]) -> tuple[str, ...]:
+    """List the structures that nobody accepted and nobody said to be absent."""
+    accepted, presence = record.accepted(), record.presence(structures)
+    return tuple(
+        name for name in structures if name not in accepted and presence[name] not in _ABSENT
+    )
+
+
+def predict_cases(
+    model: NnunetModel, plan: TrainingPlan, workspace: Workspace, cases: Sequence[Case]
+) -> Iterator[Prediction]:
+    """Predict cases with a model on the device its training plan names."""
+    recipe = plan.profile
+    settings = PredictSettings(
+        work_dir=plan.folder,
+        device=recipe.device,
+        threads=recipe.threads,
+        tile_step=recipe.tile_step,
+        log=plan.log,
+    )
+    inputs = (PredictionInput(case.id, _CtOf(workspace, case)) for case in cases)
+    return predict_label_maps(model, inputs, settings)
+
+
+def store_prediction(
+    workspace: Workspace,
+    plan: TrainingPlan,
+    prediction: Prediction,
+    provenance: Provenance,
+    structures: Collection[str],
+) -> Outcome:
+    """Write and record these structures of a prediction; an empty mask says it was looked for.
+
+    Parameters
+    ----------
+    structures : collection of str
+        What of the plan's class map is kept.
+    """
+    if prediction.labels is None:
+        return Outcome(prediction.id, "failed", prediction.error or "no prediction")
+    case, class_map, labels = workspace.case(prediction.id), plan.class_map, prediction.labels
+    if set(structures) != set(class_map.names):
+        values = [class_map[name].value for name in structures]
+        labels = np.where(np.isin(labels, values), labels, 0)
+    try:
+        masks = write_label_map_masks(
+            workspace.layout, case, labels, class_map, provenance, include_empty=structures
+        )
+    except MasksmithError as error:
+        return Outcome(case.id, "failed", str(error))
+    workspace.record_masks(masks)
+    found = sum(mask.voxels > 0 for mask in masks)
+    return Outcome(
+        case.id,
+        "done",
+        f"{found} of {len(masks)} structures found",
+        {"structures": len(masks), "found": found, "seconds": round(prediction.seconds, 2)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressLog:
+    """Writes where a training stands into the log."""
+
+    subject: str
+
+    def __call__(self, progress: Progress) -> None:
+        """Say one step."""
+        if progress.step == "prepare":
+            log.info("%s: fingerprint, plan, preprocess", self.subject)
+        elif progress.step == "export":
+            log.info("%s: exported case %d of %d", self.subject, progress.done, progress.total)
+        else:
+            log.info("%s: epoch %d of %d", self.subject, progress.done + 1, progress.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _CtOf:
+    """Reads a case's CT when its turn comes."""
+
+    workspace: Workspace
+    case: Case
+
+    def __call__(self) -> tuple[NDArray[Any], Grid]:
+        return self.workspace.ct(self.case.id), self.case.grid
