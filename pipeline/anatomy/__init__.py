@@ -14,6 +14,7 @@ from pipeline.anatomy.class_map_file import (
 )
 from pipeline.anatomy.relabel import Relabelled, relabel
 from pipeline.anatomy.structure import Side, Structure
+from pipeline.anatomy.vertebrae import vertebra_number
 
 __all__ = [
     "ClassMap",
@@ -26,4 +27,5 @@ __all__ = [
     "load_class_map",
     "relabel",
     "shipped_configs",
+    "vertebra_number",
 ]

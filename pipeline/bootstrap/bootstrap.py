@@ -3,14 +3,20 @@
 For every model card that is switched on and every case: get the model's prediction, rename its
 labels to the workspace's class map, and store one mask per structure with the card, the weights
 and the settings in its provenance. Which mask counts where two models see the same structure is
-decided by the cards' priorities, never by the order of files or runs.
+decided by the structure's policy and the cards' priorities, never by the order of files or runs.
+At the end every case is reviewed: what several models see is merged where the policy says so,
+overlaps are reported, and the numbers of the vertebrae are checked.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.anatomy import vertebra_number
 from pipeline.bootstrap.card import CardLabels
 from pipeline.bootstrap.card_file import CardFile
+from pipeline.bootstrap.case_findings import store_findings
+from pipeline.bootstrap.case_review import review_cases
 from pipeline.bootstrap.case_words import WordsOfCases, words_of_cases
 from pipeline.bootstrap.known_masks import KnownMasks
 from pipeline.bootstrap.ready import ActiveCards, active_cards, make_ready
@@ -18,13 +24,15 @@ from pipeline.bootstrap.runners import RUNNERS
 from pipeline.bootstrap.scratch import sweep_scratch
 from pipeline.bootstrap.settings import BootstrapSettings
 from pipeline.bootstrap.tasks import CaseResult, CaseTask, ReadyModel
+from pipeline.bootstrap.weights import ModelMissing
 from pipeline.engine import Engine
 from pipeline.errors import BadInput, MasksmithError, MissingDependency
 from pipeline.stage import Outcome, Stage, Status
 from pipeline.volume import write_file_atomically
-from pipeline.workspace import Case, Workspace
+from pipeline.workspace import Case, Mask, Workspace
 
 _NAMES_SHOWN = 5
+_CHECK = "'masksmith models check' says what to download and where to put it"
 
 
 def run(workspace: Workspace, settings: BootstrapSettings, engine: Engine) -> Iterator[Outcome]:
@@ -43,23 +51,18 @@ def run(workspace: Workspace, settings: BootstrapSettings, engine: Engine) -> It
     cases = chosen_cases(workspace, settings.cases)
     if not cases:
         return
-    ready, refusals = _make_all_ready(active, settings, workspace)
-    if not ready:
-        raise _nothing_to_run(refusals)
+    models = _make_all_ready(active, settings, workspace)
+    if not models.ready:
+        raise _nothing_to_run(models)
     sweep_scratch(workspace.layout)
     words = words_of_cases(workspace, settings.cts, settings.prediction_table)
-    for name, error in refusals:
-        yield Outcome(f"model:{name}", "failed", str(error))
+    yield from _not_running(models)
     yield from _strangers(settings.prediction_table, words)
-    for model, file in ready:
+    for model, file in models.ready:
         keep_card(workspace, file, active.labels[file.name])
-        tasks = [
-            CaseTask(
-                model, case, KnownMasks.of(workspace.masks(case.id), model.maker), words.of(case.id)
-            )
-            for case in cases
-        ]
+        tasks = [_task(workspace, model, case, words) for case in cases]
         yield from _run_model(workspace, tasks, engine, named=bool(settings.cases))
+    yield from review_cases(workspace, cases, settings, engine)
 
 
 def chosen_cases(workspace: Workspace, wanted: Sequence[str]) -> tuple[Case, ...]:
@@ -93,27 +96,68 @@ def card_snapshot(workspace: Workspace, digest: str) -> Path:
     return workspace.layout.models_dir / "cards" / f"{digest[:12]}.yaml"
 
 
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """The models of a run: those that can run, that cannot, and that nobody has put here."""
+
+    ready: tuple[tuple[ReadyModel, CardFile], ...]
+    refusals: tuple[tuple[str, MasksmithError], ...]
+    left_out: tuple[str, ...]
+
+
 def _make_all_ready(
     active: ActiveCards, settings: BootstrapSettings, workspace: Workspace
-) -> tuple[list[tuple[ReadyModel, CardFile]], list[tuple[str, MasksmithError]]]:
+) -> _Models:
     ready: list[tuple[ReadyModel, CardFile]] = []
     refusals: list[tuple[str, MasksmithError]] = []
+    left_out: list[str] = []
     for file in active.cards:
+        optional = file.card.enabled == "if_found" and file.name not in settings.models
         try:
             model = make_ready(file, active.labels[file.name], settings, workspace)
             ready.append((model, file))
         except MasksmithError as error:
-            refusals.append((file.name, error))
-    return ready, refusals
+            if optional and isinstance(error, ModelMissing):
+                left_out.append(file.name)
+            else:
+                refusals.append((file.name, error))
+    # Ribs are numbered by vertebrae that other models find.
+    ready.sort(key=lambda pair: pair[0].card.postprocess is not None)
+    return _Models(tuple(ready), tuple(refusals), tuple(left_out))
 
 
-def _nothing_to_run(refusals: Sequence[tuple[str, MasksmithError]]) -> MasksmithError:
+def _not_running(models: _Models) -> Iterator[Outcome]:
+    for name, error in models.refusals:
+        yield Outcome(f"model:{name}", "failed", str(error))
+    if models.left_out:
+        note = f"left out, not on this machine: {', '.join(models.left_out)}; {_CHECK}"
+        yield Outcome("models", "kept", note, {"left_out": list(models.left_out)})
+
+
+def _nothing_to_run(models: _Models) -> MasksmithError:
     """Say why no model can run: something is missing, or nothing is but what is there is bad."""
-    errors = [error for _, error in refusals]
-    reasons = " / ".join(str(error) for error in errors)
-    missing = any(isinstance(error, MissingDependency) for error in errors)
+    errors = [error for _, error in models.refusals]
+    reasons = [str(error) for error in errors]
+    if models.left_out:
+        reasons.append(f"not on this machine: {', '.join(models.left_out)}; {_CHECK}")
+    missing = bool(models.left_out) or any(isinstance(e, MissingDependency) for e in errors)
     kind = MissingDependency if missing else BadInput
-    return kind(f"no model is ready to run: {reasons}")
+    return kind(f"no model is ready to run: {' / '.join(reasons)}")
+
+
+def _task(workspace: Workspace, model: ReadyModel, case: Case, words: WordsOfCases) -> CaseTask:
+    known = KnownMasks.of(workspace.masks(case.id), model.maker)
+    vertebrae = () if model.card.postprocess is None else _vertebrae(workspace, case.id)
+    return CaseTask(model, case, known, words.of(case.id), vertebrae)
+
+
+def _vertebrae(workspace: Workspace, case_id: str) -> tuple[Mask, ...]:
+    """Give the vertebrae in force of a case."""
+    return tuple(
+        mask
+        for name, mask in workspace.in_force(case_id).items()
+        if mask.voxels and vertebra_number(name) is not None
+    )
 
 
 def _strangers(table: Path | None, words: WordsOfCases) -> Iterator[Outcome]:
@@ -131,6 +175,8 @@ def _run_model(
     try:
         for result in RUNNERS[model.card.runner].run(tasks, engine):
             workspace.record_masks(result.masks)
+            if result.status == "done":
+                store_findings(workspace.layout, result.case_id, model.maker, result.findings)
             if result.status == "no_prediction" and not named:
                 missing.append(result.case_id)
             else:

@@ -5,7 +5,7 @@ The card is the only place that knows a model's label numbers; the code knows no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -39,11 +39,13 @@ class ModelCard(CardModel):
     `labels` names the label values one by one; `class_map` takes them from a class map instead.
     Names listed in `without_target` are known to have no structure in the class map (a 13th
     thoracic vertebra, the whole heart); they are reported for every case, never an error.
+    `postprocess` says what is done to the labels before they become masks: `split_ribs` takes all
+    of them as one mask of ribs, tells the ribs apart and numbers them.
     """
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$")
     summary: str = ""
-    enabled: bool = True
+    enabled: bool | Literal["if_found"] = True
     runner: str
     options: Mapping[str, Any] = Field(default_factory=dict)
     weights: Weights = Weights()
@@ -55,6 +57,9 @@ class ModelCard(CardModel):
     class_map: str | None = None
     labels: Mapping[LabelValue, StructureName] = Field(default_factory=dict)
     without_target: tuple[StructureName, ...] = ()
+    postprocess: Literal["split_ribs"] | None = None
+    review: tuple[StructureName, ...] = ()
+    lineage: tuple[str, ...] = ()
 
     @field_validator("spacing_mm", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.anatomy import ClassMap, ClassMapError, find_class_map
 from pipeline.bootstrap.card import CardLabels
 from pipeline.bootstrap.card_file import CardError, CardFile, close_matches
+from pipeline.bootstrap.ribs import NAMES as RIB_NAMES
 
 
 def resolve_labels(card_file: CardFile, class_map: ClassMap, configs: Path) -> CardLabels:
@@ -31,14 +32,18 @@ def resolve_labels(card_file: CardFile, class_map: ClassMap, configs: Path) -> C
     if not card.class_map:
         _refuse_unknown_names(card_file, named, class_map, configs)
     _refuse_stray_exceptions(card_file, named)
-    names = set(named.values())
+    names = set(RIB_NAMES.values()) if card.postprocess else set(named.values())
     covered = tuple(name for name in class_map.names if name in names)
     if not covered:
         raise CardError(
             f"{card_file.path}: none of its {len(named)} labels is a structure of the class map "
             f"'{class_map.name}'; a mask made by it would have no place"
         )
-    without = tuple(name for _, name in sorted(named.items()) if name not in class_map)
+    without = tuple(
+        name
+        for _, name in sorted(named.items())
+        if name not in class_map and card.postprocess is None
+    )
     return CardLabels(dict(sorted(named.items())), covered, without)
 
 
@@ -59,7 +64,7 @@ def _refuse_unknown_names(
         for value, name in named.items()
         if name not in class_map and name not in excepted
     }
-    known = _known_names(class_map, configs) if strange else frozenset()
+    known = known_structure_names(class_map, configs) if strange else frozenset()
     faults = [
         f"labels.{value}: found '{name}', expected a structure of the class map "
         f"'{class_map.name}'{close_matches(name, class_map.names)}"
@@ -73,7 +78,7 @@ def _refuse_unknown_names(
         )
 
 
-def _known_names(class_map: ClassMap, configs: Path) -> frozenset[str]:
+def known_structure_names(class_map: ClassMap, configs: Path) -> frozenset[str]:
     """Collect the names of every class map found, so that a lab's smaller map breaks no card."""
     names = set(class_map.names)
     files = [configs / "class_map.yaml", *sorted((configs / "class_maps").glob("*.yaml"))]

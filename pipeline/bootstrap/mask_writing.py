@@ -5,7 +5,7 @@ Nothing is written before every check has passed, so a refused prediction leaves
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anatomy import relabel
+from pipeline.bootstrap.case_findings import keep_for_review
 from pipeline.bootstrap.placement import Placed, place_on_grid
+from pipeline.bootstrap.rib_masks import split_rib_labels
 from pipeline.bootstrap.sides import (
     Crop,
     centres_of_crops,
@@ -32,7 +34,7 @@ from pipeline.volume import (
     bounding_box,
     read_nifti,
 )
-from pipeline.workspace import Mask, Provenance, write_label_map_masks, write_mask
+from pipeline.workspace import Finding, Mask, Provenance, write_label_map_masks, write_mask
 
 _NAMES_SHOWN = 5
 _LARGEST_AFFINE_GAP_MM = 0.5
@@ -96,24 +98,55 @@ def write_labels(
         If they are no whole numbers, or mirrored.
     """
     model = task.model
-    names = model.labels.names_by_value
     try:
-        relabelled = relabel(labels, names, model.class_map)
+        read = _read_labels(task, labels)
     except BadInput as error:
         raise BadInput(f"{what}: {error}") from error
     side_note = _check_sides(
-        task, centres_of_labels(relabelled.label_map, model.class_map, task.case.grid), what
+        task, centres_of_labels(read.label_map, model.class_map, task.case.grid), what
     )
     masks = write_label_map_masks(
         model.layout,
         task.case,
-        relabelled.label_map,
+        read.label_map,
         model.class_map,
         provenance_for(task, sources),
         include_empty=model.labels.covered,
     )
-    unmatched = {names.get(value, f"value {value}"): n for value, n in relabelled.unmatched.items()}
-    return _result(task, masks, unmatched, [note, side_note])
+    findings = [*read.findings, *_labels_for_review(task, labels, read.unmatched)]
+    return _result(task, masks, read.unmatched, [note, side_note], findings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """Labels in the values of the class map; voxels by name of what has no place in it."""
+
+    label_map: NDArray[Any]
+    unmatched: dict[str, int]
+    findings: tuple[Finding, ...] = ()
+
+
+def _read_labels(task: CaseTask, labels: NDArray[Any]) -> _Read:
+    model = task.model
+    if model.card.postprocess == "split_ribs":
+        ribs = split_rib_labels(task, labels)
+        split = relabel(ribs.split.label_map, ribs.split.names, model.class_map)
+        strange = {f"value {value}": n for value, n in ribs.unmatched.items()}
+        missing = {ribs.split.names[value]: n for value, n in split.unmatched.items()}
+        return _Read(split.label_map, strange | missing, ribs.split.findings)
+    names = model.labels.names_by_value
+    found = relabel(labels, names, model.class_map)
+    unmatched = {names.get(value, f"value {value}"): n for value, n in found.unmatched.items()}
+    return _Read(found.label_map, unmatched)
+
+
+def _labels_for_review(
+    task: CaseTask, labels: NDArray[Any], unmatched: Mapping[str, int]
+) -> list[Finding]:
+    """Keep the voxels of labels without a structure that the card wants looked at."""
+    values = {name: value for value, name in task.model.labels.names_by_value.items()}
+    wanted = [name for name in task.model.card.review if name in unmatched]
+    return [keep_for_review(task, name, *_crop(labels == values[name])) for name in wanted]
 
 
 def write_binary_masks(
@@ -137,10 +170,13 @@ def write_binary_masks(
         As `write_label_map`, and if a file is not binary.
     """
     model = task.model
+    if model.card.postprocess is not None:
+        return _write_joined(task, files, sources)
     named = set(model.labels.names_by_value.values())
     crops: dict[str, Crop] = {}
     unmatched: dict[str, int] = {}
     notes: list[str] = []
+    findings: list[Finding] = []
     for name in sorted(set(files) & named):
         placed = _read_binary(task, files[name])
         notes.append(placed.note)
@@ -148,6 +184,8 @@ def write_binary_masks(
             crops[name] = _crop(placed.labels)
         elif placed.labels.any():
             unmatched[name] = int(np.count_nonzero(placed.labels))
+            if name in model.card.review:
+                findings.append(keep_for_review(task, name, *_crop(placed.labels)))
     notes.append(
         _check_sides(task, centres_of_crops(crops, model.class_map, task.case.grid), "the masks")
     )
@@ -159,7 +197,22 @@ def write_binary_masks(
     ]
     notes.append(_list_note("no file for", [n for n in model.labels.covered if n not in crops]))
     notes.append(_list_note("files not named by the card, not read:", sorted(set(files) - named)))
-    return _result(task, masks, unmatched, notes)
+    return _result(task, masks, unmatched, notes, findings)
+
+
+def _write_joined(
+    task: CaseTask, files: Mapping[str, Path], sources: Mapping[str, str]
+) -> CaseResult:
+    """Make one label map of binary files for a postprocess that wants all labels at once."""
+    labels = np.zeros(task.case.grid.shape, np.uint16, order="F")
+    notes = []
+    for value, name in task.model.labels.names_by_value.items():
+        if name in files:
+            placed = _read_binary(task, files[name])
+            notes.append(placed.note)
+            labels[placed.labels] = value
+    note = "; ".join(dict.fromkeys(note for note in notes if note))
+    return write_labels(task, labels, sources, what="the masks", note=note)
 
 
 def read_prediction(task: CaseTask, path: Path) -> NiftiVolume:
@@ -191,6 +244,7 @@ def provenance_for(task: CaseTask, sources: Mapping[str, str]) -> Provenance:
     return Provenance(
         origin="model",
         maker=task.model.maker,
+        parents=tuple(sorted(mask.id for mask in task.vertebrae)),
         priority=task.model.card.priority,
         settings_digest=task.model.policy.settings_digest(),
         software={"masksmith": version("masksmith")},
@@ -230,7 +284,11 @@ def _check_sides(task: CaseTask, centre_x_mm: Mapping[str, float], what: str) ->
 
 
 def _result(
-    task: CaseTask, masks: list[Mask], unmatched: Mapping[str, int], notes: list[str]
+    task: CaseTask,
+    masks: list[Mask],
+    unmatched: Mapping[str, int],
+    notes: list[str],
+    findings: list[Finding],
 ) -> CaseResult:
     found = sum(mask.voxels > 0 for mask in masks)
     left = [f"{name} ({voxels} voxels)" for name, voxels in unmatched.items()]
@@ -238,15 +296,17 @@ def _result(
         f"{found} of {len(masks)} structures found" if found else "no voxel labelled",
         _list_note("no structure in the class map for", left, shown=len(left)),
         *dict.fromkeys(notes),
+        f"{len(findings)} findings to look at" if findings else "",
     ]
     figures = {
         "structures": len(masks),
         "not_empty": found,
         "voxels": sum(mask.voxels for mask in masks),
         "unmatched": dict(unmatched),
+        "findings": [finding.kind for finding in findings],
     }
     note = "; ".join(part for part in said if part)
-    return CaseResult(task.case.id, "done", note, tuple(masks), figures)
+    return CaseResult(task.case.id, "done", note, tuple(masks), figures, tuple(findings))
 
 
 def _list_note(words: str, names: list[str], shown: int = _NAMES_SHOWN) -> str:

@@ -147,7 +147,7 @@ def _status_of(file: CardFile, settings: BootstrapSettings, workspace: Workspace
     card = file.card
     return ModelStatus(
         name=file.name,
-        active=file.name in settings.models if settings.models else card.enabled,
+        active=file.name in settings.models if settings.models else bool(card.enabled),
         runner=card.runner,
         priority=card.priority,
         covered=labels.covered,

@@ -5,12 +5,17 @@ from itertools import combinations
 
 from pipeline.bootstrap.card import CardLabels
 from pipeline.bootstrap.card_file import CardError, CardFile
+from pipeline.bootstrap.policies import Policies
 
 _NAMES_SHOWN = 5
 
 
-def refuse_equal_priorities(cards: Sequence[CardFile], labels: Mapping[str, CardLabels]) -> None:
+def refuse_equal_priorities(
+    cards: Sequence[CardFile], labels: Mapping[str, CardLabels], policies: Policies
+) -> None:
     """Refuse two cards that share a structure and a priority: nothing would decide between them.
+
+    A structure whose masks are joined (union) needs no decision.
 
     Parameters
     ----------
@@ -18,6 +23,8 @@ def refuse_equal_priorities(cards: Sequence[CardFile], labels: Mapping[str, Card
         The cards about to run.
     labels : mapping of str to CardLabels
         By card name.
+    policies : Policies
+        What counts where several models see one structure.
 
     Raises
     ------
@@ -28,7 +35,11 @@ def refuse_equal_priorities(cards: Sequence[CardFile], labels: Mapping[str, Card
         if one.card.priority != other.card.priority:
             continue
         theirs = set(labels[other.name].covered)
-        shared = [name for name in labels[one.name].covered if name in theirs]
+        shared = [
+            name
+            for name in labels[one.name].covered
+            if name in theirs and policies.of(name) != "union"
+        ]
         if shared:
             raise CardError(_explain(one, other, shared))
 

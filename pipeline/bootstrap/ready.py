@@ -14,7 +14,8 @@ from pipeline.bootstrap.card_file import (
     close_matches,
     read_named_card,
 )
-from pipeline.bootstrap.card_labels import resolve_labels
+from pipeline.bootstrap.card_labels import known_structure_names, resolve_labels
+from pipeline.bootstrap.policies import refuse_unknown_structures
 from pipeline.bootstrap.priorities import refuse_equal_priorities
 from pipeline.bootstrap.runners import RUNNERS, FoundModel, Search
 from pipeline.bootstrap.settings import BootstrapSettings
@@ -54,7 +55,8 @@ def active_cards(settings: BootstrapSettings, class_map: ClassMap) -> ActiveCard
             "write one (docs/bootstrap.md), or set enabled: true in one that is there"
         )
     labels = {file.name: resolve_labels(file, class_map, configs) for file in files}
-    refuse_equal_priorities(files, labels)
+    refuse_unknown_structures(settings.merging, known_structure_names(class_map, configs))
+    refuse_equal_priorities(files, labels, settings.merging)
     if not settings.models:
         # The shipped card for predictions on disk is silent until somebody names their folder.
         files = [file for file in files if _has_predictions(file, settings)] or files
@@ -129,7 +131,7 @@ def make_ready(
         class_map=workspace.class_map,
         place=found.place,
         weights_digest=found.weights_digest,
-        policy=settings.policy(),
+        policy=settings.run_policy(),
         layout=workspace.layout,
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.anatomy import shipped_configs
+from pipeline.bootstrap.overlaps import OverlapLimits
+from pipeline.bootstrap.policies import Policies, Policy
 from pipeline.bootstrap.tasks import RunPolicy
 from pipeline.stage import StageSettings
 
@@ -50,6 +52,22 @@ class BootstrapSettings(StageSettings):
     check_sides: bool = Field(
         True, description="Refuse predictions in which left and right are exchanged everywhere"
     )
+    policy: Policy = Field(
+        "priority",
+        description="Where several models see one structure: priority, union, or vote (from 3 on)",
+    )
+    policies: Mapping[str, Policy] = Field(
+        default_factory=dict,
+        description="The same by structure; goes before policy",
+        json_schema_extra={"cli": "hidden"},
+    )
+    overlap_limit_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Two structures are put up for review if they share more of the smaller one",
+    )
+    overlap_limit_ml: float = Field(0.5, ge=0, description="... and more millilitres than this")
     weights: Mapping[str, str] = Field(
         default_factory=dict,
         description="Where the files of a model are, by card name; goes before the card",
@@ -64,7 +82,17 @@ class BootstrapSettings(StageSettings):
         """The settings folder; the shipped one if none was given."""
         return self.configs or shipped_configs()
 
-    def policy(self) -> RunPolicy:
+    @property
+    def merging(self) -> Policies:
+        """What counts where several models see one structure."""
+        return Policies(self.policy, dict(self.policies))
+
+    @property
+    def overlap_limits(self) -> OverlapLimits:
+        """How much two structures may share."""
+        return OverlapLimits(self.overlap_limit_share, self.overlap_limit_ml)
+
+    def run_policy(self) -> RunPolicy:
         """Give the part that every runner obeys."""
         return RunPolicy(
             device=self.device,

@@ -15,7 +15,7 @@ from pipeline.anatomy import ClassMap
 from pipeline.bootstrap.card import CardLabels, ModelCard
 from pipeline.bootstrap.known_masks import REPLACES, KnownMasks, made_from_digest
 from pipeline.bootstrap.prediction_files import CaseWords
-from pipeline.workspace import Case, Layout, Mask, settings_digest
+from pipeline.workspace import Case, Finding, Layout, Mask, digest_of, settings_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,24 @@ class ReadyModel:
 
 @dataclass(frozen=True, slots=True)
 class CaseTask:
-    """One model for one case."""
+    """One model for one case.
+
+    Attributes
+    ----------
+    vertebrae : tuple of Mask
+        In force in the case, by which ribs are numbered; only for cards that split ribs.
+    """
 
     model: ReadyModel
     case: Case
     known: KnownMasks
     words: CaseWords
+    vertebrae: tuple[Mask, ...] = ()
 
     def sources(self, **more: str) -> dict[str, str]:
         """Digests of what the masks are made from, and what they replace if they come back."""
+        if self.model.card.postprocess is not None:
+            more["vertebrae"] = digest_of({mask.structure: mask.id for mask in self.vertebrae})
         sources = self.model.sources(**more)
         replaced = self.known.replaced_by(made_from_digest(sources))
         return sources if replaced is None else {**sources, REPLACES: replaced}
@@ -118,6 +127,8 @@ class CaseResult:
         `no_prediction`: predictions are on disk for other cases, not for this one.
     masks : tuple of Mask
         Written, for the driver to record.
+    findings : tuple of Finding
+        What a person should look at, for the driver to write.
     """
 
     case_id: str
@@ -125,3 +136,4 @@ class CaseResult:
     note: str = ""
     masks: tuple[Mask, ...] = ()
     figures: Mapping[str, object] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()

@@ -1,9 +1,10 @@
 """The one rule that says which revision of a mask counts. Computed, never stored.
 
 A verdict *absent* means none. Else the revision accepted last; else the newest human or
-rough one; else the newest round's prediction; else a transferred one; else the bootstrap
-one of highest priority, each model standing with its newest revision. *fix* takes an
-acceptance back and keeps the revision as the proposal to correct.
+rough one; else the newest round's prediction; else a transferred one; else what bootstrap
+merged of several models; else the bootstrap one of highest priority, each model (and each
+merger) standing with its newest revision. *fix* takes an acceptance back and keeps the
+revision as the proposal to correct.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.workspace.words import Mask, Presence, Verdict
 
 _RANK = {"human": 4, "rough": 4, "round": 3, "transfer": 2, "merged": 1, "model": 0}
+_RENEWED = ("model", "merged")
 
 
 def mask_in_force(masks: Sequence[Mask], verdicts: Sequence[Verdict]) -> Mask | None:
@@ -110,7 +112,8 @@ def paint_order(masks: Mapping[str, Mask], accepted: set[str]) -> list[Mask]:
     def claim(mask: Mask) -> tuple[object, ...]:
         return (
             mask.id in accepted,
-            _RANK[mask.origin],
+            # Merged of models: between two structures it claims no more than they did.
+            0 if mask.origin == "merged" else _RANK[mask.origin],
             mask.provenance.round or 0,
             mask.provenance.priority,
             -mask.voxels,
@@ -121,10 +124,11 @@ def paint_order(masks: Mapping[str, Mask], accepted: set[str]) -> list[Mask]:
 
 
 def _without_replaced(masks: Sequence[Mask]) -> list[Mask]:
-    """Leave out what a bootstrap model has itself replaced, whatever priority it had then."""
-    newest: dict[str, Mask] = {}
+    """Leave out what a bootstrap model or merger has itself replaced, whatever its priority."""
+    newest: dict[tuple[str, str], Mask] = {}
     for mask in sorted(masks, key=lambda mask: (mask.provenance.created, mask.id)):
-        newest[mask.provenance.maker if mask.origin == "model" else mask.id] = mask
+        made_by = mask.provenance.maker if mask.origin in _RENEWED else mask.id
+        newest[mask.origin, made_by] = mask
     return list(newest.values())
 
 

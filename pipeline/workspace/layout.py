@@ -86,6 +86,10 @@ class Layout:
         """Give the folder of what each stage noticed about a case, one file per maker."""
         return self.case_dir(case_id) / "findings"
 
+    def overlaps(self, case_id: str) -> Path:
+        """Give the path of bootstrap's report on masks of the case that claim the same voxels."""
+        return self.case_dir(case_id) / "overlaps.json"
+
     @property
     def verdicts_dir(self) -> Path:
         """Every acknowledged batch of verdicts as a file."""

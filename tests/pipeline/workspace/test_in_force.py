@@ -29,6 +29,8 @@ BETTER = mask("better", "model", second=1, maker="other", priority=9)
 LOWERED = mask("lowered", "model", second=50, maker="other", priority=2)
 LOWEST = mask("lowest", "model", second=51, maker="other", priority=0)
 MERGED = mask("merged", "merged", second=1)
+MERGED_HIGH = mask("union", "merged", second=1, maker="merge", priority=9)
+MERGED_AGAIN = mask("copy", "merged", second=30, maker="merge", priority=2)
 TRANSFER = mask("transfer", "transfer", second=1)
 ROUND_1 = mask("round1", "round", second=40, round=1)
 ROUND_2 = mask("round2", "round", second=2, round=2)
@@ -43,6 +45,7 @@ HUMAN = mask("human", "human", second=4)
         ([MODEL, BETTER, LOWERED], "lowered"),
         ([MODEL, BETTER, LOWERED, LOWEST], "model"),
         ([MODEL, BETTER, MERGED], "merged"),
+        ([MODEL, BETTER, MERGED_HIGH, MERGED_AGAIN], "copy"),
         ([MODEL, TRANSFER, MERGED], "transfer"),
         ([TRANSFER, ROUND_1], "round1"),
         ([ROUND_1, ROUND_2], "round2"),
