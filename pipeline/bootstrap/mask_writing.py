@@ -15,15 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import relabel
 from pipeline.bootstrap.case_findings import keep_for_review
-from pipeline.bootstrap.placement import Placed, place_on_grid
 from pipeline.bootstrap.rib_masks import split_rib_labels
-from pipeline.bootstrap.sides import (
-    Crop,
-    centres_of_crops,
-    centres_of_labels,
-    compare_sides,
-    refuse_mirrored,
-)
 from pipeline.bootstrap.tasks import CaseResult, CaseTask
 from pipeline.errors import BadInput
 from pipeline.volume import (
@@ -33,6 +25,14 @@ from pipeline.volume import (
     NiftiVolume,
     bounding_box,
     read_nifti,
+)
+from pipeline.volume.placement import Placed, place_on_grid
+from pipeline.volume.sides import (
+    Crop,
+    centres_of_crops,
+    centres_of_labels,
+    compare_sides,
+    refuse_mirrored,
 )
 from pipeline.workspace import Finding, Mask, Provenance, write_label_map_masks, write_mask
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
-from pipeline.intake.guard import memory_ceiling
 from pipeline.intake.refusal import refusal
 from pipeline.intake.totalsegmentator_layout import structure_of
 from pipeline.volume import Box, GridMismatch, bounding_box, is_partial, read_nifti
+from pipeline.volume.memory_ceiling import memory_ceiling
 from pipeline.volume.nifti import read_nifti_header
 from pipeline.workspace import Case, Layout, Mask, Provenance, write_mask
 

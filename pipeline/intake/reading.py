@@ -17,10 +17,10 @@ from pipeline.errors import BadInput
 from pipeline.intake.ct_checks import CtRules, require_ct_grid, require_hounsfield
 from pipeline.intake.dicom_header import SliceHeader, read_slice_header
 from pipeline.intake.dicom_pixels import read_series_voxels
-from pipeline.intake.guard import memory_ceiling
 from pipeline.intake.hounsfield import whole_hounsfield_units
 from pipeline.intake.nifti_ct import read_nifti_ct
 from pipeline.volume import Grid, to_canonical, write_nifti
+from pipeline.volume.memory_ceiling import memory_ceiling
 from pipeline.workspace import Layout, digest_of, digest_of_ct
 
 CASE_DIGITS = 8

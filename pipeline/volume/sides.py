@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput
-from pipeline.volume import Box, Grid, label_boxes
+from pipeline.volume.boxes import Box, label_boxes
+from pipeline.volume.grid import Grid
 
 LEAST_PAIRS = 2
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
-from pipeline.bootstrap.sides import (
+from pipeline.volume import Grid
+from pipeline.volume.sides import (
     MirroredPrediction,
     centres_of_labels,
     compare_sides,
     refuse_mirrored,
 )
-from pipeline.volume import Grid
 
 
 @pytest.fixture(scope="module")

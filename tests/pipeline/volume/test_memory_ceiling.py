@@ -3,7 +3,7 @@ import resource
 import numpy as np
 import pytest
 
-from pipeline.intake.guard import memory_ceiling
+from pipeline.volume.memory_ceiling import memory_ceiling
 
 
 def test_memory_beyond_the_ceiling_is_refused_and_the_ceiling_is_lifted_again():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.bootstrap.placement import canonical_grid, covered_share, place_on_grid
 from pipeline.volume import Grid, GridMismatch, to_canonical
+from pipeline.volume.placement import canonical_grid, covered_share, place_on_grid
 
 AFFINE = np.array([[3.0, 0, 0, -54], [0, 3, 0, -36], [0, 0, 5, 100], [0, 0, 0, 1]])
 CASE = Grid((36, 24, 30), AFFINE)

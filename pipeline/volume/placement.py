@@ -1,4 +1,4 @@
-"""Bring a prediction onto the grid of its case, or refuse it: never onto another place or side."""
+"""Bring labels onto the grid of a case, or refuse it: never onto another place or side."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.volume import Grid, GridMismatch, from_canonical, resample_labels, to_canonical
+from pipeline.volume.grid import Grid, GridMismatch
+from pipeline.volume.orientation import from_canonical, to_canonical
+from pipeline.volume.resample import resample_labels
 
 _SAMPLES_PER_AXIS = 24
 _MIRROR_TOLERANCE_MM = 0.1
