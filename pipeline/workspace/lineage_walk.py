@@ -60,6 +60,7 @@ class LineageWalk:
         self._unread = source.unread
         self._found: dict[str | Lesson, Kind | None] = {}
         self._taught: dict[tuple[Path, str], Mapping[str, tuple[str, ...]] | None] = {}
+        self._manifests: dict[tuple[int | None, str, str], Path | None] = {}
         self._models: dict[int, SourceModel | None] = {}
         self._gaps: dict[str, None] = {}
 
@@ -145,15 +146,21 @@ class LineageWalk:
         digest = made.sources.get("manifest")
         if digest is None:
             return ()
-        model = self._model(mask)
+        key = (made.round, made.maker, digest)
+        if key not in self._manifests:
+            self._manifests[key] = self._manifest(made, digest)
+        path = self._manifests[key]
+        return () if path is None else (Lesson(path, digest, mask.structure),)
+
+    def _manifest(self, made: Provenance, digest: str) -> Path | None:
+        """Say where the manifest of a round or of a trained model lies."""
+        model = model_of(made)
         if made.round is not None:
-            path = self._layout.manifest(made.round)
-        elif model is not None:
-            folder = self._layout.models_dir / model.name / digest[:SHORT_DIGEST_LENGTH]
-            path = folder / "manifest.json"
-        else:
-            return ()
-        return (Lesson(path, digest, mask.structure),)
+            return self._layout.manifest(made.round)
+        if model is None:
+            return None
+        folder = self._layout.models_dir / model.name / digest[:SHORT_DIGEST_LENGTH]
+        return folder / "manifest.json"
 
     def _masks_of(self, lesson: Lesson) -> tuple[str, ...] | None:
         """Give the masks of a lesson; None if its manifest is not there as it was frozen."""
@@ -212,12 +219,18 @@ def _provenance(
     return Provenance(
         origin,
         maker,
-        parents=tuple(json.loads(parents)),
+        parents=() if parents == "[]" else tuple(json.loads(parents)),
         round=number,
         priority=priority,
         created=created,
-        sources=json.loads(sources),
+        sources=_sources(sources),
     )
+
+
+@lru_cache(maxsize=1024)
+def _sources(text: str) -> Mapping[str, str]:
+    sources: dict[str, str] = json.loads(text)
+    return sources
 
 
 def _masks_by_structure(path: Path, digest: str) -> Mapping[str, tuple[str, ...]] | None:
