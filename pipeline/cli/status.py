@@ -14,6 +14,7 @@ from pipeline.cli.findings import (
     findings_line,
     findings_of_case,
     findings_to_look_at,
+    show_findings,
     write_damaged,
     write_findings_table,
 )
@@ -87,14 +88,21 @@ def command(call: Call, /, **given: Any) -> None:
         raise UsageError(
             f"no structure '{asked.structure}' in the class map {workspace.class_map.name}"
         )
+    _show(call, workspace, asked)
+
+
+def _show(call: Call, workspace: Workspace, asked: _Asked) -> None:
+    """Print what was asked for."""
     if asked.lineage is not None:
         from pipeline.cli.lineage import show_lineage
 
         show_lineage(call, workspace, asked.lineage, asked.structure, whole=asked.all_cases)
     elif asked.findings:
-        from pipeline.cli.findings import show_findings
-
         show_findings(call, workspace, asked.case_id, asked.structure, whole=asked.all_cases)
+    elif asked.case_id and asked.structure and asked.history:
+        from pipeline.cli.history import show_history
+
+        show_history(call, workspace, asked.case_id, asked.structure)
     elif asked.case_id:
         _show_case(call, workspace, asked)
     else:
