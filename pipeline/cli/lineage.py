@@ -63,7 +63,7 @@ def _write_summary(lineage: SourceLineage) -> None:
     certain = [mask for mask in lineage.masks if mask.kind != "unknown"]
     click.echo(
         f"uncorrected: {len(certain)} of {whole}, in {len({m.case_id for m in certain})} cases; "
-        f"{sum(mask.accepted for mask in certain)} of them accepted unchanged"
+        f"{counts.accepted} of them accepted unchanged"
     )
     for kind, meaning in _KINDS.items():
         if number := getattr(counts, kind):

@@ -70,7 +70,7 @@ class LineageCounts:
     in_force : int
         All of them, whether they carry it or not.
     accepted : int
-        Of those that carry it, how many a person accepted unchanged.
+        Of those that carry it (not the unknown), how many a person accepted unchanged.
     """
 
     direct: int = 0
@@ -197,7 +197,7 @@ def _count(carried: Iterable[CarriedMask], in_force: int) -> LineageCounts:
     named: Counter[str] = Counter()
     for mask in carried:
         named[mask.kind] += 1
-        named["accepted"] += mask.accepted
+        named["accepted"] += mask.accepted and mask.kind is not Kind.UNKNOWN
     return LineageCounts(**{**named, "in_force": in_force})
 
 
