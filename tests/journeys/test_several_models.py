@@ -164,3 +164,25 @@ def test_the_same_command_finishes_when_the_program_is_mended(way):
     third = way.lab.json("bootstrap")
     assert third["counts"]["done"] == 0
     assert way.lab.json("doctor")["errors"] == 0
+
+
+def test_lineage_lists_exactly_what_still_carries_a_model(way):
+    said = way.lab.json("status", "--lineage", "program")
+    found = {(m["case_id"], m["structure"]): m["kind"] for m in said["masks"]}
+    assert found == {
+        (way.good, "aorta"): "merged",
+        (way.bad, "aorta"): "merged",
+        (way.good, "spleen"): "direct",
+        (way.bad, "spleen"): "direct",
+    }
+    way.lab.json("verdict", "accept", "--case", way.good, "--structure", "spleen", "--by", "anna")
+    again = way.lab.json("status", "--lineage", "program")
+    assert [m["structure"] for m in again["masks"] if m["accepted"]] == ["spleen"]
+    assert way.lab("status", "--lineage", "ribfrac").code == 3
+
+
+def test_findings_are_shown(way):
+    said = way.lab("status", "--findings")
+    assert "liver (model:elsewhere) and spleen (model:program) both claim" in said.out
+    one = way.lab("status", "--case", way.good)
+    assert "both claim" in one.out
