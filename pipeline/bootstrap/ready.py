@@ -77,8 +77,19 @@ def _refuse_unknown_places(settings: BootstrapSettings) -> None:
             )
 
 
-def find_model(file: CardFile, settings: BootstrapSettings, layout: Layout) -> FoundModel:
+def find_model(
+    file: CardFile, settings: BootstrapSettings, layout: Layout, *, may_download: bool = False
+) -> FoundModel:
     """Find a card's files, by its runner.
+
+    Parameters
+    ----------
+    file : CardFile
+    settings : BootstrapSettings
+    layout : Layout
+        Zipped models are unpacked below it.
+    may_download : bool
+        Whether what is missing may be fetched, if the card asks for it.
 
     Raises
     ------
@@ -89,7 +100,8 @@ def find_model(file: CardFile, settings: BootstrapSettings, layout: Layout) -> F
     """
     place = model_place(file, settings)
     runner = RUNNERS[file.card.runner]
-    found = runner.find(file.card, file.options, Search(place, layout.models_dir / "unpacked"))
+    search = Search(place, layout.models_dir / "unpacked", may_download)
+    found = runner.find(file.card, file.options, search)
     if found.weights_digest is not None and found.place is not None:
         check_declared_digest(file.card, found.place, found.weights_digest)
     return found
@@ -117,8 +129,8 @@ def make_ready(
     BadInput
         If its files are not what the card says.
     """
-    found = find_model(file, settings, workspace.layout)
-    _compare_names(file, labels, found, workspace.class_map)
+    found = find_model(file, settings, workspace.layout, may_download=True)
+    compare_names(file, labels, found, workspace.class_map)
     if RUNNERS[file.card.runner].needs_approval and found.weights_digest is not None:
         require_trust(found.weights_digest, file.name)
     return ReadyModel(
@@ -134,7 +146,7 @@ def make_ready(
     )
 
 
-def _compare_names(
+def compare_names(
     file: CardFile, labels: CardLabels, found: FoundModel, class_map: ClassMap
 ) -> None:
     """Refuse a card whose values the model does not have, or calls another structure."""
