@@ -35,11 +35,13 @@ class Weights(CardModel):
     `path` is a place on this machine (a folder, a zip or a file; `~` is allowed, a relative path
     counts from the card's folder), `url` is where a person can download them, `sha256` is the
     digest they must have if it is given; its first eight digits or more are enough, since some
-    files carry no more of it in their names.
+    files carry no more of it in their names. `advice` says in words how they come to that place,
+    where a download is not all.
     """
 
     path: str | None = None
     url: str | None = None
+    advice: str = ""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{8,64}$")
 
 

@@ -20,6 +20,7 @@ from pipeline.errors import BadInput
 from pipeline.workspace import digest_of
 
 _FOR_PEOPLE = ("summary", "known_bias", "lineage", "review")
+_PLACES = {"path", "advice"}
 _SAID_IF_SET = ("lineage", "review", "postprocess")
 CARDS_FOLDER = Path("bootstrap") / "models"
 
@@ -54,7 +55,7 @@ class CardFile:
         The labels of a class map are written out: should the map change, this card said another
         thing.
         """
-        said = self.card.model_dump(mode="json", exclude={"enabled": True, "weights": {"path"}})
+        said = self.card.model_dump(mode="json", exclude={"enabled": True, "weights": _PLACES})
         said["options"] = self.options.model_dump(mode="json")
         said["labels"] = {str(value): name for value, name in labels.names_by_value.items()}
         return {key: value for key, value in said.items() if value or key not in _SAID_IF_SET}

@@ -9,6 +9,10 @@ from pipeline.bootstrap.card_file import CardError, CardFile, close_matches
 from pipeline.bootstrap.ribs import NAMES as RIB_NAMES
 
 
+class NothingInCommon(CardError):
+    """None of a card's labels is a structure of the class map."""
+
+
 def resolve_labels(card_file: CardFile, class_map: ClassMap, configs: Path) -> CardLabels:
     """Read a card's labels against the class map of a workspace.
 
@@ -25,8 +29,9 @@ def resolve_labels(card_file: CardFile, class_map: ClassMap, configs: Path) -> C
     ------
     CardError
         If the card names a structure that neither the class map nor any known one has and that
-        is not listed under `without_target` or `review`; or if it has no structure in common with
-        the map.
+        is not listed under `without_target` or `review`.
+    NothingInCommon
+        If the card has no structure in common with the map.
 
     Notes
     -----
@@ -42,7 +47,7 @@ def resolve_labels(card_file: CardFile, class_map: ClassMap, configs: Path) -> C
     names = set(RIB_NAMES.values()) if card.postprocess else set(named.values())
     covered = tuple(name for name in class_map.names if name in names)
     if not covered:
-        raise CardError(
+        raise NothingInCommon(
             f"{card_file.path}: none of its {len(named)} labels is a structure of the class map "
             f"'{class_map.name}'; a mask made by it would have no place"
         )

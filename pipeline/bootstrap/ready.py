@@ -14,7 +14,7 @@ from pipeline.bootstrap.card_file import (
     close_matches,
     read_named_card,
 )
-from pipeline.bootstrap.card_labels import resolve_labels
+from pipeline.bootstrap.card_labels import NothingInCommon, resolve_labels
 from pipeline.bootstrap.priorities import refuse_equal_priorities
 from pipeline.bootstrap.runners import RUNNERS, FoundModel, Search
 from pipeline.bootstrap.settings import BootstrapSettings
@@ -53,13 +53,28 @@ def active_cards(settings: BootstrapSettings, class_map: ClassMap) -> ActiveCard
             f"no model card is switched on in {cards_folder(configs)}: "
             "write one (docs/bootstrap.md), or set enabled: true in one that is there"
         )
-    labels = {file.name: resolve_labels(file, class_map, configs) for file in files}
+    labels = _labels_by_name(files, settings, class_map)
+    files = [file for file in files if file.name in labels]
     refuse_equal_priorities(files, labels)
     if not settings.models:
         # The shipped card for predictions on disk is silent until somebody names their folder.
         files = [file for file in files if _has_predictions(file, settings)] or files
     ordered = sorted(files, key=lambda file: (-file.card.priority, file.name))
     return ActiveCards(tuple(ordered), labels)
+
+
+def _labels_by_name(
+    files: Sequence[CardFile], settings: BootstrapSettings, class_map: ClassMap
+) -> dict[str, CardLabels]:
+    """Read the labels; a card that nobody asked for may have none of this class map."""
+    labels = {}
+    for file in files:
+        try:
+            labels[file.name] = resolve_labels(file, class_map, settings.configs_folder)
+        except NothingInCommon:
+            if settings.models or file.card.enabled != "if_found":
+                raise
+    return labels
 
 
 def _has_predictions(file: CardFile, settings: BootstrapSettings) -> bool:

@@ -27,7 +27,7 @@ from pipeline.bootstrap.runners.program import (
 )
 from pipeline.bootstrap.runners.runner import FoundModel, Search
 from pipeline.bootstrap.tasks import CaseResult, CaseTask
-from pipeline.bootstrap.weights import ModelMissing, weights_digest
+from pipeline.bootstrap.weights import ModelMissing, how_to_get, weights_digest
 from pipeline.engine import Engine
 
 PACKAGE = "lungmask"
@@ -90,12 +90,11 @@ def _weights_file(card: ModelCard, place: Path | None) -> Path:
         if found is not None and found.is_file():
             return found
     wanted = place or own
-    source = f"download {url} and put it" if url else "put the file"
     where = f"at {wanted}" if wanted else "where the card says (weights: path: ...)"
     looked = " and ".join(f"nothing at {path}" for path in (place, own) if path) or "none is named"
     raise ModelMissing(
-        f"model '{card.name}': weights missing: {looked}; {source} {where}, or say where it is in "
-        f"configs/bootstrap.yaml (weights: {{{card.name}: FILE}})"
+        f"model '{card.name}': weights missing: {looked}; {how_to_get(card, where)}, or say where it is "
+        f"in configs/bootstrap.yaml (weights: {{{card.name}: FILE}})"
     )
 
 
