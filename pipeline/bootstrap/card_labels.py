@@ -9,7 +9,7 @@ from pipeline.bootstrap.card_file import CardError, CardFile, close_matches
 from pipeline.bootstrap.ribs import NAMES as RIB_NAMES
 
 
-class NothingInCommon(CardError):
+class NothingInCommon(CardError):  # noqa: N818 - says what was found
     """None of a card's labels is a structure of the class map."""
 
 
@@ -86,7 +86,7 @@ def _refuse_unknown_names(
     if faults:
         raise CardError(
             f"{card_file.path}: {'; '.join(faults)} "
-            "(a label that has no structure on purpose goes under without_target)"
+            "(a label that has no structure on purpose goes under without_target or review)"
         )
 
 

@@ -31,8 +31,8 @@ class ModelStatus:
         Whether `masksmith bootstrap` would use it: named in the settings, else enabled.
     state : {"ok", "not here", "off", "no structure", "missing", "not approved", "bad"}
         Ready to run; not on this machine, and that is no fault (`enabled: if_found`); switched
-        off; nothing in common with the class map; not there though it should be; waiting for `masksmith models trust`; a bad card, or
-        files that are not what the card says.
+        off; nothing in common with the class map; not there though it should be; waiting for
+        `masksmith models trust`; a bad card, or files that are not what the card says.
     runner : str
         Empty if the card cannot be read.
     priority : int or None

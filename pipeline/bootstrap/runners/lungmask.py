@@ -93,8 +93,8 @@ def _weights_file(card: ModelCard, place: Path | None) -> Path:
     where = f"at {wanted}" if wanted else "where the card says (weights: path: ...)"
     looked = " and ".join(f"nothing at {path}" for path in (place, own) if path) or "none is named"
     raise ModelMissing(
-        f"model '{card.name}': weights missing: {looked}; {how_to_get(card, where)}, or say where it is "
-        f"in configs/bootstrap.yaml (weights: {{{card.name}: FILE}})"
+        f"model '{card.name}': weights missing: {looked}; {how_to_get(card, where)}, or say where "
+        f"it is in configs/bootstrap.yaml (weights: {{{card.name}: FILE}})"
     )
 
 

@@ -52,7 +52,7 @@ def test_weights_are_trusted_by_their_digest(masksmith, capsys, tiny_model, tmp_
     )  # fmt: skip
     masksmith("models", "list", "--json")
     (before,) = json.loads(capsys.readouterr().out)["models"]
-    assert (before["trusted"], before["problem"]) == (False, "weights not approved")
+    assert (before["trusted"], before["state"]) == (False, "not approved")
     assert masksmith("models", "trust", "elsewhere", "--json") == 0
     assert json.loads(capsys.readouterr().out)["digest"] == before["digest"]
     masksmith("models", "list", "--json")
