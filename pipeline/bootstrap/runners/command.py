@@ -19,6 +19,7 @@ from pipeline.bootstrap.runners.program import (
     FileNames,
     ProgramCall,
     ProgramOptions,
+    require_all,
     require_program,
     run_cases,
     visible_gpus,
@@ -86,11 +87,15 @@ class CommandRunner:
     def find(self, card: ModelCard, options: BaseModel, search: Search) -> FoundModel:
         """Find the program and, if the card names any, its weights; raises ModelMissing."""
         said = cast("CommandOptions", options)
-        require_program(card, said, said.argv[0])
-        if search.place is None and not said.wants_weights:
+        has_weights = search.place is not None or said.wants_weights
+        require_all(
+            card,
+            lambda: require_program(card, said, said.argv[0]),
+            lambda: require_weights(card, search.place) if has_weights else None,
+        )
+        if search.place is None:
             return FoundModel(None)
-        place = require_weights(card, search.place)
-        return FoundModel(place, weights_digest(place))
+        return FoundModel(search.place, weights_digest(search.place))
 
     def run(self, tasks: Sequence[CaseTask], engine: Engine) -> Iterator[CaseResult]:
         """Run the program for every case that has no masks of it yet."""

@@ -20,6 +20,7 @@ from pipeline.bootstrap.runners.program import (
     CasePlaces,
     ProgramCall,
     ProgramOptions,
+    require_all,
     require_program,
     run_cases,
     visible_gpus,
@@ -59,14 +60,11 @@ class LungmaskRunner:
     def find(self, card: ModelCard, options: BaseModel, search: Search) -> FoundModel:
         """Find the package and the file of weights; raises ModelMissing."""
         said = cast("LungmaskOptions", options)
-        if said.environment:
-            require_program(card, said, PACKAGE)
-        elif importlib.util.find_spec(PACKAGE) is None:
-            raise ModelMissing(
-                f"model '{card.name}': the package 'lungmask' is not in {sys.executable}: install "
-                "it there (pip install lungmask), or name an environment that has it in the card "
-                "(options: environment)"
-            )
+        require_all(
+            card,
+            lambda: _require_package(card, said),
+            lambda: _weights_file(card, search.place),
+        )
         place = _weights_file(card, search.place)
         return FoundModel(place, weights_digest(place))
 
@@ -80,6 +78,17 @@ def downloads_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = Path(os.environ.get("TORCH_HOME") or f"{cache}/torch")
     return home.expanduser() / "hub" / "checkpoints"
+
+
+def _require_package(card: ModelCard, options: LungmaskOptions) -> None:
+    if options.environment:
+        require_program(card, options, PACKAGE)
+    elif importlib.util.find_spec(PACKAGE) is None:
+        raise ModelMissing(
+            f"model '{card.name}': the package 'lungmask' is not in {sys.executable}: install it "
+            "there (pip install lungmask), or name an environment that has it in the card "
+            "(options: environment)"
+        )
 
 
 def _weights_file(card: ModelCard, place: Path | None) -> Path:

@@ -148,6 +148,24 @@ def require_program(card: ModelCard, options: ProgramOptions, program: str) -> N
         )
 
 
+def require_all(card: ModelCard, *checks: Callable[[], object]) -> None:
+    """Do all checks, so that a person learns at once of everything that is missing.
+
+    Raises
+    ------
+    ModelMissing
+        With the reasons of all checks that failed.
+    """
+    reasons = []
+    for check in checks:
+        try:
+            check()
+        except ModelMissing as error:
+            reasons.append(str(error).removeprefix(f"model '{card.name}': "))
+    if reasons:
+        raise ModelMissing(f"model '{card.name}': {'; and '.join(reasons)}")
+
+
 def whole_words(words: Sequence[str]) -> tuple[str, ...]:
     """Write out `~` at the beginning of the first word; the others stay as they are."""
     return (os.path.expanduser(words[0]), *words[1:])

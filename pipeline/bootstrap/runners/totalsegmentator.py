@@ -20,6 +20,7 @@ from pipeline.bootstrap.runners.program import (
     CasePlaces,
     ProgramCall,
     ProgramOptions,
+    require_all,
     require_program,
     run_cases,
     run_program,
@@ -86,21 +87,16 @@ class TotalsegmentatorRunner:
     def find(self, card: ModelCard, options: BaseModel, search: Search) -> FoundModel:
         """Find the program, a licence if one is needed, and the weights; raises ModelMissing."""
         said = cast("TotalsegmentatorOptions", options)
-        require_program(card, said, said.program)
-        if said.needs_licence and not licence_number():
-            raise ModelMissing(
-                f"model '{card.name}': the task '{said.task}' needs a licence number, and "
-                f"{totalseg_home() / 'config.json'} holds none; get one (free for other than "
-                "commercial use) at https://backend.totalsegmentator.com/license-academic/ and "
-                "run: totalseg_set_license -l NUMBER"
-            )
         place = search.place or weights_folder()
+        here = [
+            lambda: require_program(card, said, said.program),
+            lambda: _require_licence(card, said),
+        ]
         missing = _missing(said, place)
         if missing and said.download and search.may_download:
+            require_all(card, *here)
             _download(card, said, place, missing)
-            missing = _missing(said, place)
-        if missing:
-            raise ModelMissing(_what_to_download(card, said, place, missing))
+        require_all(card, *here, lambda: _require_weights(card, said, place))
         digests = {name: weights_digest(place / name) for name in said.folders}
         return FoundModel(place, digest_of(digests))
 
@@ -128,6 +124,22 @@ def licence_number() -> str:
         return ""
     number = said.get("license_number") if isinstance(said, dict) else None
     return number if isinstance(number, str) else ""
+
+
+def _require_licence(card: ModelCard, options: TotalsegmentatorOptions) -> None:
+    if options.needs_licence and not licence_number():
+        raise ModelMissing(
+            f"model '{card.name}': the task '{options.task}' needs a licence number, and "
+            f"{totalseg_home() / 'config.json'} holds none; get one (free for other than "
+            "commercial use) at https://backend.totalsegmentator.com/license-academic/ and run: "
+            "totalseg_set_license -l NUMBER"
+        )
+
+
+def _require_weights(card: ModelCard, options: TotalsegmentatorOptions, place: Path) -> None:
+    missing = _missing(options, place)
+    if missing:
+        raise ModelMissing(_what_to_download(card, options, place, missing))
 
 
 def _missing(options: TotalsegmentatorOptions, place: Path) -> list[str]:

@@ -257,3 +257,23 @@ def test_a_run_reads_a_dicom_series(masksmith, prepared, tmp_path):
     out = tmp_path / "out.nii.gz"
     assert masksmith("models", "run", "good", "-i", str(folder), "-o", str(out)) == 0
     assert np.count_nonzero(read_nifti(out).array) == np.count_nonzero(labels % 3)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_real_nnunet_model_needs_approval(masksmith, tiny_model, tmp_path, capsys):
+    ct, labels, grid = bright_body(100)
+    write_nifti(tmp_path / "ct.nii.gz", ct, grid)
+    masksmith.add(
+        "net", runner="nnunet", weights={"path": str(tiny_model.folder)},
+        labels=tiny_model.names_by_value,
+    )  # fmt: skip
+    out = tmp_path / "out.nii.gz"
+    words = ("models", "run", "net", "-i", str(tmp_path / "ct.nii.gz"), "-o", str(out))
+    assert masksmith(*words) == 5
+    assert "masksmith models trust net" in capsys.readouterr().err
+    assert not out.exists()
+    assert masksmith("models", "trust", "net") == 0
+    assert masksmith(*words) == 0
+    class_map = load_class_map(shipped_configs() / "class_map.yaml")
+    found, truth = read_nifti(out).array == class_map["liver"].value, labels == 1
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6

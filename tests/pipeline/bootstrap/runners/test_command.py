@@ -383,3 +383,17 @@ def test_a_missing_program_is_a_missing_dependency(
     write_card(runner="command", options={"argv": ["no-such-program", "{input}", "{output}"]})
     with pytest.raises(MissingDependency, match="the program 'no-such-program' is not there"):
         run_bootstrap()
+
+
+def test_all_that_is_missing_is_said_at_once(
+    add_case: Callable[..., Case], write_card: Callable[..., Path], run_bootstrap: Run
+) -> None:
+    from pipeline.errors import MissingDependency
+
+    add_case("s0001")
+    options = {"argv": ["no-such-program", "{input}", "{output}"], "install": "apt install it"}
+    weights = {"path": "nowhere", "url": "https://x.org/w.zip"}
+    write_card(runner="command", options=options, weights=weights)
+    words = r"apt install it; and weights missing: nothing at .*; download https://x\.org/w\.zip"
+    with pytest.raises(MissingDependency, match=words):
+        run_bootstrap()
