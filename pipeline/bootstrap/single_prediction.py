@@ -5,34 +5,29 @@ checks of bootstrap hold: the card, the approval of the weights, the grid, the s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anatomy import ClassMap, Structure, relabel
-from pipeline.anatomy.class_map_file import default_colour
-from pipeline.anatomy.structure import mirrored_name, side_in_name
+from pipeline.anatomy import relabel, vertebra_number
 from pipeline.bootstrap.bootstrap import STAGE
-from pipeline.bootstrap.card import CardLabels
-from pipeline.bootstrap.card_file import CardFile, read_named_card
+from pipeline.bootstrap.card_file import read_named_card
 from pipeline.bootstrap.card_labels import resolve_labels
 from pipeline.bootstrap.known_masks import KnownMasks
+from pipeline.bootstrap.labels_for_review import LABEL_WITHOUT_STRUCTURE
 from pipeline.bootstrap.prediction_files import CaseWords
 from pipeline.bootstrap.ready import make_ready
-from pipeline.bootstrap.ribs import split_ribs
 from pipeline.bootstrap.runners import RUNNERS
 from pipeline.bootstrap.settings import BootstrapSettings
-from pipeline.bootstrap.tasks import CaseTask, ReadyModel
+from pipeline.bootstrap.tasks import CaseTask
 from pipeline.engine import SerialEngine
 from pipeline.errors import BadInput, UsageError
 from pipeline.stage import load_settings
-from pipeline.volume import Box, Grid, label_boxes, read_nifti
-from pipeline.workspace import Case, Mask, Workspace
-
-Vertebrae = Mapping[str, tuple[NDArray[np.bool_], Box]]
+from pipeline.volume import Grid, read_nifti
+from pipeline.workspace import Case, Mask, Provenance, Workspace, write_label_map_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class SinglePrediction:
         What a person should know.
     """
 
-    labels: NDArray[np.unsignedinteger]
+    labels: NDArray[np.integer[Any]]
     grid: Grid
     covered: tuple[str, ...]
     voxels: Mapping[str, int]
@@ -120,100 +115,26 @@ def predict_one(run: SingleRun, workspace: Workspace, case: Case) -> SinglePredi
     if not isinstance(settings, BootstrapSettings):
         raise TypeError(f"expected BootstrapSettings, found {type(settings).__name__}")
     labels = resolve_labels(file, workspace.class_map, run.configs)
-    vertebrae = _read_vertebrae(run.vertebrae, workspace.class_map, case.grid)
-    model = in_its_own_words(make_ready(file, labels, settings, workspace))
-    task = CaseTask(model, case, KnownMasks(), CaseWords(case.id))
+    vertebrae = _vertebrae(run.vertebrae, workspace, case)
+    model = make_ready(file, labels, settings, workspace)
+    task = CaseTask(model, case, KnownMasks(), CaseWords(case.id), vertebrae)
     (result,) = RUNNERS[file.card.runner].run([task], SerialEngine())
     if result.status != "done":
         raise BadInput(result.note)
-    own = _label_map(workspace, case, model.class_map, result.masks)
-    made = _translated(file, labels, workspace.class_map, own, vertebrae)
-    strange = cast("Mapping[str, int]", result.figures["unmatched"])
-    return replace(made, without_target={**made.without_target, **strange})
-
-
-def in_its_own_words(model: ReadyModel) -> ReadyModel:
-    """Let a model write the labels that its card names, with or without a target.
-
-    So what has no structure in a class map can be counted, and ribs can be split afterwards.
-    """
-    names = model.labels.names_by_value
-    known = set(names.values())
-    structures = tuple(
-        _structure(name, value, known, model.class_map) for value, name in names.items()
-    )
-    return replace(
-        model,
-        card=model.card.model_copy(update={"postprocess": None}),
-        class_map=ClassMap(model.card.name, structures),
-        labels=CardLabels(names, tuple(s.name for s in structures), ()),
-    )
-
-
-def _structure(name: str, value: int, known: set[str], class_map: ClassMap) -> Structure:
-    if name not in class_map:
-        other = mirrored_name(name)
-        mirror = other if other in known else None
-        side = side_in_name(name)
-        return Structure(name, value, None, None, side, mirror, default_colour(value), None)
-    there = class_map[name]
-    mirror = there.mirror if there.mirror in known else None
-    return replace(there, value=value, mirror=mirror, neighbours=())
-
-
-@dataclass(frozen=True, slots=True)
-class _OwnLabels:
-    """A prediction in the model's own values."""
-
-    labels: NDArray[np.unsignedinteger]
-    grid: Grid
-
-
-def _label_map(
-    workspace: Workspace, case: Case, class_map: ClassMap, masks: tuple[Mask, ...]
-) -> _OwnLabels:
-    labels = np.zeros(case.grid.shape, class_map.dtype, order="F")
-    for mask in masks:
-        if mask.voxels:
-            labels[mask.box][workspace.mask_crop(mask)] = class_map[mask.structure].value
-    return _OwnLabels(labels, case.grid)
-
-
-def _translated(
-    file: CardFile,
-    labels: CardLabels,
-    class_map: ClassMap,
-    own: _OwnLabels,
-    vertebrae: Vertebrae,
-) -> SinglePrediction:
-    names, values = labels.names_by_value, own.labels
-    notes: tuple[str, ...] = ()
-    if file.card.postprocess == "split_ribs":
-        split = split_ribs(own.labels > 0, own.grid, vertebrae)
-        names, values = split.names, split.label_map
-        notes = tuple(finding.words for finding in split.findings)
-    moved = relabel(values, names, class_map)
+    label_map = workspace.label_map(case.id, {mask.structure: mask for mask in result.masks})
     return SinglePrediction(
-        labels=moved.label_map,
-        grid=own.grid,
+        labels=label_map,
+        grid=case.grid,
         covered=labels.covered,
-        voxels=_counted(moved.label_map, class_map),
-        without_target={names[value]: voxels for value, voxels in moved.unmatched.items()},
-        notes=notes,
+        voxels={mask.structure: mask.voxels for mask in result.masks if mask.voxels},
+        without_target=cast("Mapping[str, int]", result.figures["unmatched"]),
+        # Voxels kept for review are gone with the passing workspace; their label is counted.
+        notes=tuple(f.words for f in result.findings if f.kind != LABEL_WITHOUT_STRUCTURE),
     )
 
 
-def _counted(labels: NDArray[np.unsignedinteger], class_map: ClassMap) -> dict[str, int]:
-    boxes = label_boxes(labels)
-    return {
-        structure.name: int(np.count_nonzero(labels[box] == structure.value))
-        for structure in class_map
-        if (box := boxes.get(structure.value)) is not None
-    }
-
-
-def _read_vertebrae(path: Path | None, class_map: ClassMap, grid: Grid) -> Vertebrae:
-    """Read the crops of vertebrae out of a label map; none without a file.
+def _vertebrae(path: Path | None, workspace: Workspace, case: Case) -> tuple[Mask, ...]:
+    """Store the vertebrae of a label map as masks of the case; none without a file.
 
     Raises
     ------
@@ -223,13 +144,15 @@ def _read_vertebrae(path: Path | None, class_map: ClassMap, grid: Grid) -> Verte
         If it lies on another grid.
     """
     if path is None:
-        return {}
+        return ()
+    class_map = workspace.class_map
     volume = read_nifti(path)
-    volume.grid.require_same(grid, what=f"{path} and the CT")
-    labels = relabel(volume.array, class_map.names_by_value, class_map).label_map
-    boxes = label_boxes(labels)
-    return {
-        structure.name: (labels[boxes[structure.value]] == structure.value, boxes[structure.value])
-        for structure in class_map
-        if structure.name.startswith("vertebrae_") and structure.value in boxes
+    volume.grid.require_same(case.grid, what=f"{path} and the CT")
+    names = {
+        value: name
+        for value, name in class_map.names_by_value.items()
+        if vertebra_number(name) is not None
     }
+    labels = relabel(volume.array, names, class_map).label_map
+    made = Provenance("rough", "file:vertebrae")
+    return tuple(write_label_map_masks(workspace.layout, case, labels, class_map, made))

@@ -10,6 +10,7 @@ import yaml
 from pipeline.anatomy import load_class_map, shipped_configs
 from pipeline.cli.main import main
 from pipeline.volume import Grid, read_nifti, write_nifti
+from tests.fixtures.tiny_models import bright_body
 from tests.pipeline.intake.conftest import dicom_slice
 from training.nnunet_model import export_zip
 
