@@ -1,0 +1,155 @@
+"""One pair in a worker: read both scans, carry the labels, write the masks, give the figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.transfer.carry import Carried, CarrySettings, transfer_labels
+from pipeline.transfer.pairs import ScanPair
+from pipeline.transfer.working_scan import Scan
+from pipeline.workspace import (
+    Case,
+    Finding,
+    Layout,
+    Mask,
+    Provenance,
+    read_mask,
+    write_mask,
+)
+from pipeline.workspace.case_file import read_ct
+
+
+@dataclass(frozen=True, slots=True)
+class PairTask:
+    """One pair to carry.
+
+    Attributes
+    ----------
+    masks : tuple of Mask
+        Of the contrast case, in the order in which they are painted.
+    wanted : tuple of str
+        Structures to write in the native case: those no person decided there.
+    key : str
+        Digest of all the masks are made from.
+    """
+
+    layout: Layout
+    pair: ScanPair
+    contrast: Case
+    native: Case
+    masks: tuple[Mask, ...]
+    wanted: tuple[str, ...]
+    settings: CarrySettings
+    provenance: Provenance
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """What came of one pair.
+
+    Attributes
+    ----------
+    refusal : str
+        Empty if the pair was carried.
+    figures : mapping
+        JSON values.
+    """
+
+    masks: tuple[Mask, ...]
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, Any]
+    refusal: str = ""
+
+
+def carry_pair(task: PairTask) -> PairResult:
+    """Carry the masks of one pair; nothing is written for a pair that is refused.
+
+    Raises
+    ------
+    BadInput
+        If a file is missing or damaged, or the scans do not meet.
+    """
+    if not task.masks:
+        raise BadInput(
+            f"contrast case {task.contrast.id} has no mask of the heart in force; "
+            "make one first with 'masksmith bootstrap', or choose another pair"
+        )
+    names = {value: mask.structure for value, mask in enumerate(task.masks, start=1)}
+    contrast = Scan(read_ct(task.layout.ct(task.contrast.id), task.contrast), task.contrast.grid)
+    native = Scan(read_ct(task.layout.ct(task.native.id), task.native), task.native.grid)
+    carried = transfer_labels(contrast, _labels(task), native, task.settings)
+    figures = figures_of(carried, names)
+    if carried.refusal:
+        return PairResult((), (_refused(task, carried),), figures, carried.refusal)
+    masks = [
+        write_mask(
+            task.layout,
+            task.native,
+            names[value],
+            carried.labels == value,
+            task.provenance,
+            box=carried.box,
+        )
+        for value in carried.structures
+        if names[value] in task.wanted
+    ]
+    return PairResult(tuple(masks), _findings(carried, names), figures)
+
+
+def figures_of(carried: Carried, names: Mapping[int, str]) -> dict[str, Any]:
+    """Give the figures of a pair as plain JSON values."""
+    found = carried.registration
+    return {
+        "stages_kept": list(found.kept),
+        "displacement_mm": round(carried.displacement_mm, 2),
+        **found.before.figures("before"),
+        **found.after.figures("after"),
+        "tried": {name: figures.to_dict() for name, figures in found.stages.items()},
+        "cut_off": {
+            names[value]: {
+                "by": cut.by,
+                "voxels": cut.voxels,
+                "ml": round(cut.ml, 2),
+                "written": cut.written,
+            }
+            for value, cut in carried.cuts.items()
+        },
+    }
+
+
+def _labels(task: PairTask) -> NDArray[np.uint8]:
+    labels = np.zeros(task.contrast.grid.shape, np.uint8, order="F")
+    for value, mask in enumerate(task.masks, start=1):
+        path = task.layout.mask(mask.case_id, mask.structure, mask.id)
+        _, crop = read_mask(path)
+        labels[mask.box][crop] = value
+    return labels
+
+
+def _refused(task: PairTask, carried: Carried) -> Finding:
+    found = carried.registration
+    return Finding(
+        "pair_refused",
+        f"the heart of {task.contrast.id} was not carried onto this scan: {carried.refusal}",
+        tuple(mask.structure for mask in task.masks),
+        {**found.before.figures("before"), **found.after.figures("after")},
+    )
+
+
+def _findings(carried: Carried, names: Mapping[int, str]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            "heart_cut_off",
+            f"{names[value]} is cut off by the {cut.by} scan's field of view: {cut.ml:.1f} ml "
+            + ("lie beyond it" if cut.by == "native" else "would be all there is of it")
+            + ("" if cut.written else "; no mask was written"),
+            (names[value],),
+            {"by": cut.by, "voxels": cut.voxels, "lost_ml": round(cut.ml, 2)},
+        )
+        for value, cut in carried.cuts.items()
+    )
