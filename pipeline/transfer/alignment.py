@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 
 from pipeline.transfer.working_scan import WorkingScan
 
-LUNG_HU = (-930.0, -500.0)
+LUNG_BELOW_HU = -500.0
+LUNG_ABOVE_AIR_HU = 40.0
 BODY_ABOVE_HU = -300.0
+AIR_HU = -1000.0
 WINDOW_HU = (-1000.0, 600.0)
 _BINS = 32
+# Where the air around the patient is looked for: scanners are off by some tens of HU.
+_AIR_RANGE_HU = (-1100.0, -985.0)
+_AIR_BIN_HU = 5.0
+_LEAST_AIR_SHARE = 0.01
 # Fewer voxels than this (a block of 4 cm at 3 mm) make no contour to compare.
 _FEWEST_VOXELS = 2500
 
@@ -76,8 +82,8 @@ def measure(native: WorkingScan, contrast: WorkingScan) -> Alignment:
     seen = int(native.inside.sum())
     return Alignment(
         mutual_information(native.hu[both], contrast.hu[both]),
-        dice(body_of(native.hu) & both, body_of(contrast.hu) & both),
-        dice(lungs_of(native.hu) & both, lungs_of(contrast.hu) & both),
+        dice(body_of(native) & both, body_of(contrast) & both),
+        dice(lungs_of(native) & both, lungs_of(contrast) & both),
         int(both.sum()) / seen if seen else 0.0,
     )
 
@@ -112,17 +118,33 @@ def mutual_information(first: NDArray[np.float32], second: NDArray[np.float32]) 
     return float((joint[filled] * np.log(joint[filled] / apart[filled])).sum())
 
 
-def lungs_of(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find the lungs by their values; the thin seam that skin makes with air is opened away."""
+def lungs_of(scan: WorkingScan) -> NDArray[np.bool_]:
+    """Find the lungs by their values; the thin seam that skin makes with air is opened away.
+
+    The air around the patient is told from lungs by its own value in this scan: emphysema comes
+    within some tens of HU of it.
+    """
     from scipy import ndimage
 
-    between = (hu > LUNG_HU[0]) & (hu < LUNG_HU[1])
-    return np.asarray(ndimage.binary_opening(between), np.bool_)
+    between = (scan.hu > air_of(scan) + LUNG_ABOVE_AIR_HU) & (scan.hu < LUNG_BELOW_HU)
+    # What lies beyond the field of view is unknown: its border opens nothing away.
+    opened = ndimage.binary_opening(between | ~scan.inside)
+    return np.asarray(opened & scan.inside, np.bool_)
 
 
-def body_of(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+def air_of(scan: WorkingScan) -> float:
+    """Give the commonest value of the air around the patient; -1000 HU if there is hardly any."""
+    low, high = _AIR_RANGE_HU
+    hu = scan.hu[scan.inside]
+    counts, edges = np.histogram(hu, round((high - low) / _AIR_BIN_HU), _AIR_RANGE_HU)
+    if counts.sum() < _LEAST_AIR_SHARE * hu.size:
+        return AIR_HU
+    return float(edges[counts.argmax()]) + _AIR_BIN_HU / 2
+
+
+def body_of(scan: WorkingScan) -> NDArray[np.bool_]:
     """Find the body: what is no air, and the lungs."""
-    return (hu > BODY_ABOVE_HU) | lungs_of(hu)
+    return ((scan.hu > BODY_ABOVE_HU) & scan.inside) | lungs_of(scan)
 
 
 def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:

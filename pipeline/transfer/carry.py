@@ -12,11 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
-from pipeline.transfer.registration import Registration, RegistrationSettings, register
-from pipeline.transfer.working_scan import Scan, box_around, box_of_points, world_box
+from pipeline.transfer.label_look_up import lattice_of, look_up_labels
+from pipeline.transfer.registration import (
+    MIRRORS,
+    Registration,
+    RegistrationSettings,
+    register,
+)
+from pipeline.transfer.working_scan import Point, Scan, box_around, box_of_points, world_box
 from pipeline.volume import Box, Grid, bounding_box, grow_box
 
 _REACH_VOXELS = 2
+_AT_BORDER = (
+    "the heart would land beyond the region that was registered; raise margin_mm if the scans "
+    "really lie that far apart"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,13 @@ def refusal_of(found: Registration, settings: CarrySettings) -> str:
     ]
     if after.body_dice is None and after.lung_dice is None:
         short.append("no contour of body or lungs to judge by")
+    as_is = found.mirrored["as_is"]
+    short += [
+        f"one scan is mirrored {name.replace('_', '-')}: mutual information "
+        f"{found.mirrored[name]:.3f} mirrored, {as_is:.3f} as it is"
+        for name in MIRRORS
+        if found.mirrored[name] > as_is
+    ]
     return "; ".join(short)
 
 
@@ -158,92 +175,65 @@ def _carry(
     found: Registration,
     refusal: str,
 ) -> Carried:
-    first, last = box_of_points(native.grid, *world_box(found.grid))
-    shape = last - first
-    affine = np.array(native.grid.affine)
-    affine[:3, 3] += affine[:3, :3] @ first
+    landing, at_border = _landing(contrast.grid, labels, found)
     # The lattice goes on beyond the native scan's border, to know what lies there.
-    beyond = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
-    way = _way_on(beyond, found)
-    places = _places_in(contrast.grid, beyond, way)
-    values, unseen = _look_up(labels, places, contrast.grid)
-    inner = box_around(native.grid, *world_box(found.grid))
-    if inner is None:
-        raise BadInput("the native scan does not reach the heart")
-    i, j, k = (
-        slice(side.start - int(offset), side.stop - int(offset))
-        for side, offset in zip(inner, first, strict=True)
+    first, last = box_of_points(native.grid, *landing)
+    first, last = first - _REACH_VOXELS, last + _REACH_VOXELS
+    values, unseen, displacement_mm = look_up_labels(
+        lattice_of(native.grid, first, last), found, labels, contrast.grid
     )
+    start, stop = (np.clip(end, 0, native.grid.shape) for end in (first, last))
     visible = np.zeros(values.shape, np.bool_)
-    visible[i, j, k] = True
+    visible[_box(start - first, stop - first)] = True
     cuts, whole = _cuts(labels, values, unseen, visible, native.grid.voxel_ml)
-    carried = np.where(np.isin(values, whole), values, 0)[i, j, k]
-    moved = np.sqrt((way[(slice(None), values > 0)] ** 2).sum(axis=0))
+    if (stop <= start).any():
+        start, stop = np.zeros(3, np.int64), np.ones(3, np.int64)
+        carried = np.zeros((1, 1, 1), labels.dtype)
+    else:
+        carried = np.where(np.isin(values, whole), values, 0)[_box(start - first, stop - first)]
+    if at_border:
+        refusal = "; ".join(filter(None, (refusal, _AT_BORDER)))
     return Carried(
         np.asfortranarray(carried.astype(labels.dtype)),
-        inner,
+        _box(start, stop),
         whole,
         cuts,
         found,
-        float(moved.mean()) if moved.size else 0.0,
+        displacement_mm,
         refusal,
     )
 
 
-def _way_on(grid: Grid, found: Registration) -> NDArray[np.float32]:
-    """Give the displacement (mm), shape (3, I, J, K), at each voxel of a grid."""
-    from scipy import ndimage
+def _landing(
+    grid: Grid, labels: NDArray[np.integer], found: Registration
+) -> tuple[tuple[Point, Point], bool]:
+    """Give the native world box in which labels can land, and whether it is cut off.
 
-    places = _places_in(found.grid, grid, None)
-    parts = [
-        ndimage.map_coordinates(found.displacement_mm[..., axis], places, order=1, mode="nearest")
-        for axis in range(3)
-    ]
-    return np.stack(parts).astype(np.float32)
-
-
-def _places_in(target: Grid, grid: Grid, way_mm: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Give the voxel index in a target grid, shape (3, I, J, K), of each voxel of a grid."""
-    index = np.indices(grid.shape, dtype=np.float32)
-    world = np.einsum("ab,bijk->aijk", grid.affine[:3, :3], index)
-    world += grid.affine[:3, 3].reshape(3, 1, 1, 1)
-    if way_mm is not None:
-        world += way_mm
-    back = np.linalg.inv(target.affine)
-    places = np.einsum("ab,bijk->aijk", back[:3, :3], world) + back[:3, 3].reshape(3, 1, 1, 1)
-    return np.asarray(places, np.float32)
-
-
-def _look_up(
-    labels: NDArray[np.integer], places: NDArray[np.float32], grid: Grid
-) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
-    """Give the label at each place, and which places the contrast scan did not see."""
-    from scipy import ndimage
-
-    last = np.array(grid.shape).reshape(3, 1, 1, 1) - 0.5
-    unseen: NDArray[np.bool_] = np.any((places < -0.5) | (places > last), axis=0)
+    Cut off: a point on the border of the region that was registered leads into the labels, so
+    what lies beyond that border would be lost.
+    """
     tight = bounding_box(labels)
     if tight is None:
-        return np.zeros(unseen.shape, labels.dtype), unseen
-    box = grow_box(tight, 1, labels.shape)
-    crop = labels[box]
-    inside = places - np.array([side.start for side in box], np.float32).reshape(3, 1, 1, 1)
-    best = np.full(unseen.shape, 0.5, np.float32)
-    values = np.zeros(unseen.shape, labels.dtype)
-    shares = {
-        int(value): ndimage.map_coordinates(
-            (crop == value).astype(np.float32), inside, order=1, mode="grid-constant"
-        )
-        for value in np.unique(crop[crop > 0])
-    }
-    if shares:
-        # Where the labels together hold at least half, the strongest of them gets the voxel.
-        best = np.where(sum(shares.values()) >= 0.5, 0.0, np.inf).astype(np.float32)
-    for value, share in shares.items():
-        stronger = share > best
-        values[stronger], best[stronger] = value, share[stronger]
-    values[unseen] = 0
-    return values, unseen
+        raise BadInput("no label to carry: the label map of the contrast scan is empty")
+    low, high = world_box(grid.crop(tight))
+    axes = [
+        found.grid.origin_mm[axis] + np.arange(size) * found.grid.spacing_mm[axis]
+        for axis, size in enumerate(found.grid.shape)
+    ]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) + found.displacement_mm
+    step_mm = found.grid.spacing_mm[0]
+    lands = np.all((places > low - step_mm) & (places < high + step_mm), axis=-1)
+    box = bounding_box(lands)
+    if box is None:
+        return world_box(found.grid), True
+    inner = np.all((places > low) & (places < high), axis=-1)
+    at_border = bool(inner.sum() > inner[1:-1, 1:-1, 1:-1].sum())
+    return world_box(found.grid.crop(box)), at_border
+
+
+def _box(start: NDArray[np.int64], stop: NDArray[np.int64]) -> Box:
+    i, j, k = (slice(int(a), max(int(a), int(b))) for a, b in zip(start, stop, strict=True))
+    return i, j, k
 
 
 def _cuts(
@@ -254,22 +244,34 @@ def _cuts(
     voxel_ml: float,
 ) -> tuple[dict[int, Cut], tuple[int, ...]]:
     """Tell for each label what cuts it off, and which labels are whole enough to be written."""
-    from scipy import ndimage
-
     cuts: dict[int, Cut] = {}
     whole = []
     for value in np.unique(labels[labels > 0]).tolist():
         here = values == value
         seen, total = int((here & visible).sum()), int(here.sum())
-        near = ndimage.binary_dilation(here, iterations=_REACH_VOXELS) if total else here
-        if total and bool((near & unseen & visible).any()) and _touches_border(labels == value):
+        reached = _around(here) & unseen
+        if not _touches_border(labels == value):
+            reached[...] = False
+        if bool((reached & visible).any()):
             cuts[value] = Cut("contrast", seen, seen * voxel_ml, written=False)
-        elif seen < total or not seen:
+        elif seen < total or not seen or bool(reached.any()):
             lost = total - seen
             cuts[value] = Cut("native", lost, lost * voxel_ml, written=bool(seen))
         if seen and (value not in cuts or cuts[value].written):
             whole.append(value)
     return cuts, tuple(whole)
+
+
+def _around(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow a mask by the reach, working only where it lies."""
+    from scipy import ndimage
+
+    grown = np.zeros_like(mask)
+    box = bounding_box(mask)
+    if box is not None:
+        box = grow_box(box, _REACH_VOXELS, mask.shape)
+        grown[box] = ndimage.binary_dilation(mask[box], iterations=_REACH_VOXELS)
+    return grown
 
 
 def _touches_border(mask: NDArray[np.bool_]) -> bool:

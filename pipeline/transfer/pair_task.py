@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
-from pipeline.transfer.carry import Carried, CarrySettings, transfer_labels
+from pipeline.transfer.carry import Carried, CarrySettings, Cut, transfer_labels
 from pipeline.transfer.pairs import ScanPair
 from pipeline.transfer.working_scan import Scan
 from pipeline.workspace import (
@@ -17,10 +17,12 @@ from pipeline.workspace import (
     Layout,
     Mask,
     Provenance,
+    digest_of_ct,
     read_mask,
     write_mask,
 )
 from pipeline.workspace.case_file import read_ct
+from pipeline.workspace.mask_file import verify_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,16 @@ class PairTask:
 
     Attributes
     ----------
+    layout : Layout
+    pair : ScanPair
+    contrast, native : Case
     masks : tuple of Mask
         Of the contrast case, in the order in which they are painted.
     wanted : tuple of str
         Structures to write in the native case: those no person decided there.
+    settings : CarrySettings
+    provenance : Provenance
+        Of the masks that are written.
     key : str
         Digest of all the masks are made from.
     """
@@ -54,6 +62,10 @@ class PairResult:
 
     Attributes
     ----------
+    masks : tuple of Mask
+        Written in the native case.
+    findings : tuple of Finding
+        About the native case.
     refusal : str
         Empty if the pair was carried.
     figures : mapping
@@ -80,8 +92,7 @@ def carry_pair(task: PairTask) -> PairResult:
             "make one first with 'masksmith bootstrap', or choose another pair"
         )
     names = {value: mask.structure for value, mask in enumerate(task.masks, start=1)}
-    contrast = Scan(read_ct(task.layout.ct(task.contrast.id), task.contrast), task.contrast.grid)
-    native = Scan(read_ct(task.layout.ct(task.native.id), task.native), task.native.grid)
+    contrast, native = _scan(task.layout, task.contrast), _scan(task.layout, task.native)
     carried = transfer_labels(contrast, _labels(task), native, task.settings)
     figures = figures_of(carried, names)
     if carried.refusal:
@@ -109,6 +120,7 @@ def figures_of(carried: Carried, names: Mapping[int, str]) -> dict[str, Any]:
         "displacement_mm": round(carried.displacement_mm, 2),
         **found.before.figures("before"),
         **found.after.figures("after"),
+        "mirror_check": {name: round(value, 4) for name, value in found.mirrored.items()},
         "tried": {name: figures.to_dict() for name, figures in found.stages.items()},
         "cut_off": {
             names[value]: {
@@ -122,10 +134,24 @@ def figures_of(carried: Carried, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
+def _scan(layout: Layout, case: Case) -> Scan:
+    """Read a CT and check that it is the one the masks will name."""
+    path = layout.ct(case.id)
+    ct = read_ct(path, case)
+    digest = digest_of_ct(ct, case.grid)
+    if digest != case.ct_digest:
+        raise BadInput(
+            f"{path}: content has digest {digest[:12]}, expected {case.ct_digest[:12]}: it was "
+            "changed after intake; restore it from a backup"
+        )
+    return Scan(ct, case.grid)
+
+
 def _labels(task: PairTask) -> NDArray[np.uint8]:
     labels = np.zeros(task.contrast.grid.shape, np.uint8, order="F")
     for value, mask in enumerate(task.masks, start=1):
         path = task.layout.mask(mask.case_id, mask.structure, mask.id)
+        verify_mask(path, task.contrast)
         _, crop = read_mask(path)
         labels[mask.box][crop] = value
     return labels
@@ -145,11 +171,21 @@ def _findings(carried: Carried, names: Mapping[int, str]) -> tuple[Finding, ...]
     return tuple(
         Finding(
             "heart_cut_off",
-            f"{names[value]} is cut off by the {cut.by} scan's field of view: {cut.ml:.1f} ml "
-            + ("lie beyond it" if cut.by == "native" else "would be all there is of it")
-            + ("" if cut.written else "; no mask was written"),
+            _words_of(names[value], cut),
             (names[value],),
-            {"by": cut.by, "voxels": cut.voxels, "lost_ml": round(cut.ml, 2)},
+            {"by": cut.by, "voxels": cut.voxels, "ml": round(cut.ml, 2)},
         )
         for value, cut in carried.cuts.items()
     )
+
+
+def _words_of(structure: str, cut: Cut) -> str:
+    """Say in a sentence what is cut off and what became of it."""
+    if cut.by == "contrast":
+        return (
+            f"{structure}: the contrast scan's field of view cuts it off, this scan sees beyond; "
+            f"no mask was written of the {cut.ml:.1f} ml that could have been carried"
+        )
+    if cut.written:
+        return f"{structure}: this scan's field of view cuts it off; {cut.ml:.1f} ml are beyond"
+    return f"{structure}: lies outside this scan's field of view; no mask was written"

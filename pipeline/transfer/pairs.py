@@ -1,16 +1,44 @@
 """Which contrast scan lends its heart to which native scan: by exam, or by a table."""
 
 import csv
+import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import BadInput
+from pipeline.transfer.heart_manifest import lendable
 from pipeline.workspace import CaseRecord
 
-CONTRAST_PHASES = ("arterial", "portal", "venous", "contrast", "enhanced", "late", "delayed", "cta")
-NATIVE_PHASES = ("native", "non-contrast", "noncontrast", "unenhanced", "plain", "without")
-MAKERS_OF_ITS_OWN = ("transfer", "model:heart_transfer")
+log = logging.getLogger(__name__)
+# Compared with a phase in small letters without blanks, hyphens and underscores.
+CONTRAST_PHASES = (
+    "arterial",
+    "portal",
+    "venous",
+    "contrast",
+    "enhanced",
+    "late",
+    "delayed",
+    "angio",
+    "cta",
+    "cect",
+    "nephro",
+    "excret",
+)
+NATIVE_PHASES = (
+    "native",
+    "noncontrast",
+    "nocontrast",
+    "precontrast",
+    "withoutcontrast",
+    "unenhanced",
+    "nonenhanced",
+    "plain",
+    "nect",
+    "ncct",
+)
 _COLUMNS = ("contrast", "native")
 
 
@@ -34,8 +62,9 @@ class ScanPair:
 def pairs_by_exam(records: Iterable[CaseRecord], structures: Sequence[str]) -> list[ScanPair]:
     """Pair the cases of each exam; excluded ones do not count.
 
-    A case is contrast or native by its phase, else by whether DICOM says a contrast agent was
-    given, else contrast if it has masks of the heart. Each native case gets, of the contrast
+    A case is contrast or native by its phase, else contrast if DICOM says that an agent was
+    given. DICOM that says nothing is native if another case of the exam is contrast by its words.
+    Else a case is contrast if it has masks of the heart. Each native case gets, of the contrast
     cases of its exam that have any mask of the structures, the one with most of them, then
     arterial before other phases, then the first by id.
 
@@ -88,61 +117,65 @@ def pairs_from_table(path: Path, known: Iterable[str]) -> list[ScanPair]:
             )
         native_lines[native] = line
         pairs.append(ScanPair(contrast, native, f"{path.name}, line {line}"))
+    if not pairs:
+        raise BadInput(f"{path}: no pair below the first line; add lines of two case ids")
     return pairs
 
 
-def kind_of(record: CaseRecord, structures: Sequence[str]) -> tuple[str, str]:
-    """Say whether a case is ``contrast``, ``native`` or of no use, and by what that is known."""
-    case = record.case
-    phase = (case.phase or "").lower()
-    if phase:
-        if any(word in phase for word in NATIVE_PHASES):
-            return "native", f"phase {phase}"
-        if any(word in phase for word in CONTRAST_PHASES):
-            return "contrast", f"phase {phase}"
-    agent = case.meta.get("contrast_agent", "").lower()
-    if agent:
-        return "contrast", "contrast agent given"
-    has_masks = bool(heart_masks(record, structures))
-    if case.source.get("format") == "dicom" and not has_masks:
+def kind_of(
+    record: CaseRecord, structures: Sequence[str], *, contrast_known: bool = False
+) -> tuple[str, str]:
+    """Say whether a case is ``contrast`` or ``native``, and by what that is known.
+
+    Parameters
+    ----------
+    contrast_known : bool
+        Whether another case of the exam says that it is contrast. Then silent DICOM is native,
+        also if a model has already seen a heart in it.
+    """
+    by_words = _kind_by_words(record)
+    if by_words is not None:
+        return by_words
+    has_masks = bool(lendable(record, structures))
+    if record.case.source.get("format") == "dicom" and (contrast_known or not has_masks):
         return "native", "no contrast agent in its DICOM"
     return ("contrast", "has heart masks") if has_masks else ("native", "has no heart masks")
 
 
-def heart_masks(record: CaseRecord, structures: Sequence[str]) -> list[str]:
-    """List the structures with a mask in force that another maker than the transfer made."""
-    return [
-        name
-        for name, mask in record.in_force().items()
-        if name in structures
-        and mask.voxels
-        and not mask.provenance.maker.startswith(MAKERS_OF_ITS_OWN)
-    ]
+def _kind_by_words(record: CaseRecord) -> tuple[str, str] | None:
+    phase = re.sub(r"[\s_-]", "", (record.case.phase or "").lower())
+    if any(word in phase for word in NATIVE_PHASES):
+        return "native", f"phase {record.case.phase}"
+    if any(word in phase for word in CONTRAST_PHASES):
+        return "contrast", f"phase {record.case.phase}"
+    agent = record.case.meta.get("contrast_agent", "")
+    return ("contrast", "contrast agent given") if agent else None
 
 
 def _pairs_of_exam(members: list[CaseRecord], structures: Sequence[str]) -> list[ScanPair]:
-    kinds = {record.case.id: kind_of(record, structures) for record in members}
-    lenders = [
-        record
-        for record in members
-        if kinds[record.case.id][0] == "contrast" and heart_masks(record, structures)
-    ]
+    known = any((_kind_by_words(record) or ("",))[0] == "contrast" for record in members)
+    kinds = {r.case.id: kind_of(r, structures, contrast_known=known) for r in members}
+    contrast = [record for record in members if kinds[record.case.id][0] == "contrast"]
+    native = [record for record in members if kinds[record.case.id][0] == "native"]
+    lent = {record.case.id: len(lendable(record, structures)) for record in contrast}
+    lenders = [record for record in contrast if lent[record.case.id]]
+    if contrast and native and not lenders:
+        names = ", ".join(record.case.id for record in members)
+        log.warning("exam of %s: left out, no contrast case of it has a heart mask", names)
     if not lenders:
         return []
 
     def standing(record: CaseRecord) -> tuple[int, bool, str]:
         phase = (record.case.phase or "").lower()
-        return -len(heart_masks(record, structures)), "arterial" not in phase, record.case.id
+        return -lent[record.case.id], "arterial" not in phase, record.case.id
 
     best = min(lenders, key=standing)
-    count = len(heart_masks(best, structures))
-    why = f"same exam; contrast by {kinds[best.case.id][1]}, {count} heart masks"
+    why = f"same exam; contrast by {kinds[best.case.id][1]}, {lent[best.case.id]} heart masks"
     if len(lenders) > 1:
         why += f", best of {len(lenders)} contrast series"
     return [
         ScanPair(best.case.id, record.case.id, f"{why}; native by {kinds[record.case.id][1]}")
-        for record in members
-        if kinds[record.case.id][0] == "native"
+        for record in native
     ]
 
 

@@ -4,6 +4,7 @@ SimpleITK does the work, on a coarse working grid around the heart. One thread a
 choice of samples: the same pair gives the same transform on every run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -11,11 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.transfer.alignment import Alignment, improves, measure
+from pipeline.transfer.alignment import Alignment, body_of, improves, measure
 from pipeline.transfer.working_scan import Scan, WorkingScan, work_on, working_grid, world_box
 from pipeline.volume import Grid
 
 Step = Literal["rigid", "bspline"]
+_MIRROR_SPACING_MM = 6.0
+MIRRORS = ("left_right", "front_back", "up_down")
 _FLIP = np.array([-1.0, -1.0, 1.0])  # between RAS+ (here) and LPS+ (SimpleITK)
 
 
@@ -59,12 +62,16 @@ class Registration:
         ``world`` (nothing done), ``rigid``, ``bspline``, each with its figures as far as tried.
     kept : tuple of {"rigid", "bspline"}
         The steps that were kept.
+    mirrored : mapping
+        Mutual information after a rigid step on a grid of 6 mm: ``as_is``, and with the
+        contrast scan mirrored ``left_right``, ``front_back``, ``up_down``.
     """
 
     displacement_mm: NDArray[np.float32]
     grid: Grid
     stages: dict[str, Alignment]
     kept: tuple[Step, ...]
+    mirrored: Mapping[str, float]
 
     @property
     def before(self) -> Alignment:
@@ -137,7 +144,25 @@ class _Pair:
             ):
                 chosen = tried
                 kept.append(step)
-        return Registration(self.displacement(chosen), self.fixed.grid, stages, tuple(kept))
+        return Registration(
+            self.displacement(chosen), self.fixed.grid, stages, tuple(kept), self.mirrored()
+        )
+
+    def mirrored(self) -> dict[str, float]:
+        """Give the mutual information of a rigid step as the scans are and for each mirror."""
+        coarse = _coarser(self, max(1, round(_MIRROR_SPACING_MM / self.settings.spacing_mm)))
+        tried = {"as_is": coarse}
+        for axis, name in enumerate(MIRRORS):
+            turned = _mirror(coarse.moving, axis)
+            tried[name] = _Pair(coarse.fixed, turned, self.settings)
+        return {name: pair.rigid_information() for name, pair in tried.items()}
+
+    def rigid_information(self) -> float:
+        """Give the mutual information after a rigid step; 0 if the scans do not meet."""
+        try:
+            return self.measured(self.rigid(None)).mutual_information
+        except RuntimeError:
+            return 0.0
 
     def measured(self, transform: Any) -> Alignment:
         """Measure the alignment under a transform."""
@@ -145,11 +170,21 @@ class _Pair:
 
     def moved(self, transform: Any) -> WorkingScan:
         """Bring the contrast scan onto the native scan's working grid."""
-        sitk, fixed = self.sitk, self.images[0]
-        hu = sitk.Resample(self.images[1], fixed, transform, sitk.sitkLinear, -1024.0)
-        seen = sitk.Resample(self.masks[1], fixed, transform, sitk.sitkNearestNeighbor, 0)
-        arrays = [np.asfortranarray(sitk.GetArrayFromImage(image).T) for image in (hu, seen)]
-        return WorkingScan(arrays[0], arrays[1] > 0, self.fixed.grid)
+        hu = self.resampled(self.images[1], transform, self.sitk.sitkLinear, -1024.0)
+        seen = self.resampled(self.masks[1], transform, self.sitk.sitkNearestNeighbor, 0.0)
+        return WorkingScan(hu, seen > 0, self.fixed.grid)
+
+    def resampled(
+        self, image: Any, transform: Any, interpolator: int, outside: float
+    ) -> NDArray[Any]:
+        """Give an image of the contrast scan on the native scan's working grid."""
+        resampler = self.sitk.ResampleImageFilter()
+        resampler.SetNumberOfThreads(1)
+        resampler.SetReferenceImage(self.images[0])
+        resampler.SetInterpolator(interpolator)
+        resampler.SetDefaultPixelValue(outside)
+        resampler.SetTransform(transform)
+        return np.asfortranarray(self.sitk.GetArrayFromImage(resampler.Execute(image)).T)
 
     def rigid(self, _start: Any) -> Any:
         """Find the best shift and turn."""
@@ -232,6 +267,25 @@ class _Pair:
         )
         steps = sitk.GetArrayFromImage(field).transpose(2, 1, 0, 3) * _FLIP
         return np.asarray(steps, np.float32)
+
+
+def _mirror(scan: WorkingScan, axis: int) -> WorkingScan:
+    """Mirror a scan about the middle of its body."""
+    places = np.flatnonzero(body_of(scan).any(axis=_others(axis)))
+    size = scan.grid.shape[axis]
+    middle = (places[0] + places[-1]) / 2 if places.size else (size - 1) / 2
+    affine = np.array(scan.grid.affine)
+    affine[axis, 3] += affine[axis, axis] * (2 * middle - (size - 1))
+    return WorkingScan(
+        np.asfortranarray(np.flip(scan.hu, axis)),
+        np.asfortranarray(np.flip(scan.inside, axis)),
+        Grid(scan.grid.shape, affine),
+    )
+
+
+def _others(axis: int) -> tuple[int, int]:
+    first, second = (other for other in range(3) if other != axis)
+    return first, second
 
 
 def _coarser(pair: _Pair, factor: int) -> _Pair:

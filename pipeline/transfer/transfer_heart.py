@@ -15,17 +15,14 @@ from typing import Any
 from pipeline.engine import Engine
 from pipeline.errors import BadInput, NothingToDo
 from pipeline.stage import Outcome, Stage
+from pipeline.transfer.heart_manifest import CARRIER, lendable
 from pipeline.transfer.heart_model import train_and_predict
 from pipeline.transfer.pair_task import PairResult, PairTask, carry_pair
-from pipeline.transfer.pairs import (
-    MAKERS_OF_ITS_OWN,
-    ScanPair,
-    pairs_by_exam,
-    pairs_from_table,
-)
+from pipeline.transfer.pairs import ScanPair, pairs_by_exam, pairs_from_table
 from pipeline.transfer.settings import TransferHeartSettings
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import (
+    Case,
     CaseRecord,
     Finding,
     Mask,
@@ -38,7 +35,6 @@ from pipeline.workspace import (
 from pipeline.workspace.in_force import paint_order
 from training.case_prediction import undecided
 
-MAKER = "transfer:heart"
 _FORMAT = 1
 
 
@@ -78,13 +74,16 @@ def run(workspace: Workspace, settings: TransferHeartSettings, engine: Engine) -
 
 def _known_before(workspace: Workspace, task: PairTask) -> Outcome | None:
     """Give the outcome of a pair that needs no work."""
+    for case in (task.contrast, task.native):
+        if workspace.record(case.id).excluded:
+            return _refuse(workspace, task, f"a person excluded case {case.id}; mend the table")
     if task.contrast.patient_id != task.native.patient_id and _both_known(task):
         return _refuse(workspace, task, "the two cases are of two patients; mend the table")
     report = read_report(workspace, task)
     if report is None:
         return None
     if report["refusal"]:
-        return _failed(task, str(report["refusal"]), report["figures"])
+        return _failed(workspace, task, _with_hint(report["refusal"]), report["figures"])
     note = f"{task.contrast.id} was carried before"
     return Outcome(task.native.id, "kept", note, report["figures"])
 
@@ -93,29 +92,14 @@ def make_task(workspace: Workspace, pair: ScanPair, settings: TransferHeartSetti
     """Put together what a worker needs for one pair, and the digest of what it starts from."""
     contrast, native = workspace.record(pair.contrast), workspace.record(pair.native)
     masks = _lent(contrast, settings.names)
-    carrying = asdict(settings.carrying())
-    sources = {
-        "contrast_ct": contrast.case.ct_digest,
-        "native_ct": native.case.ct_digest,
-        "contrast_case": contrast.case.id,
-    }
-    parents = tuple(sorted(mask.id for mask in masks))
-    provenance = Provenance(
-        origin="transfer",
-        maker=MAKER,
-        parents=parents,
-        settings_digest=settings_digest(carrying),
-        software={name: version(name) for name in ("masksmith", "SimpleITK")},
-        sources=sources,
-    )
-    wanted = undecided(native, settings.names)
+    provenance = _provenance(contrast.case, native, masks, settings)
     key = digest_of(
         {
             "format": _FORMAT,
-            "sources": sources,
-            "parents": parents,
-            "settings": carrying,
             "native_case": native.case.id,
+            "sources": dict(provenance.sources),
+            "parents": list(provenance.parents),
+            "settings": provenance.settings_digest,
         }
     )
     return PairTask(
@@ -124,11 +108,56 @@ def make_task(workspace: Workspace, pair: ScanPair, settings: TransferHeartSetti
         contrast.case,
         native.case,
         masks,
-        wanted,
+        undecided(native, settings.names),
         settings.carrying(),
         provenance,
         key,
     )
+
+
+def _provenance(
+    contrast: Case, native: CaseRecord, masks: tuple[Mask, ...], settings: TransferHeartSettings
+) -> Provenance:
+    """Say what the carried masks are made from.
+
+    Among carried masks the newest is in force. So that masks can be carried a second time from
+    what they were first carried from, with something else in between, they name what they
+    replace and are other masks than the first.
+    """
+    made = Provenance(
+        origin="transfer",
+        maker=CARRIER,
+        parents=tuple(sorted(mask.id for mask in masks)),
+        settings_digest=settings_digest(asdict(settings.carrying())),
+        software={name: version(name) for name in ("masksmith", "SimpleITK")},
+        sources={
+            "contrast_ct": contrast.ct_digest,
+            "native_ct": native.case.ct_digest,
+            "contrast_case": contrast.id,
+        },
+    )
+    newest = sorted(newest_carried(native).values(), key=_age)
+    if newest and _start_of(newest[-1].provenance) == _start_of(made):
+        replaced = newest[-1].provenance.sources.get("replaces", "")
+    else:
+        replaced = digest_of({"masks": sorted(mask.id for mask in newest)}) if newest else ""
+    return made.with_sources(replaces=replaced) if replaced else made
+
+
+def _start_of(made: Provenance) -> tuple[object, ...]:
+    """Give what carried masks start from, apart from what they replace."""
+    sources = {name: value for name, value in made.sources.items() if name != "replaces"}
+    return made.parents, made.settings_digest, sources
+
+
+def newest_carried(record: CaseRecord) -> dict[str, Mask]:
+    """Give the newest mask that was carried onto a case, by structure."""
+    carried = [mask for mask in record.masks if mask.provenance.maker == CARRIER]
+    return {mask.structure: mask for mask in sorted(carried, key=_age)}
+
+
+def _age(mask: Mask) -> tuple[str, str]:
+    return mask.provenance.created, mask.id
 
 
 def report_path(workspace: Workspace, pair: ScanPair) -> Path:
@@ -138,16 +167,20 @@ def report_path(workspace: Workspace, pair: ScanPair) -> Path:
 
 
 def read_report(workspace: Workspace, task: PairTask) -> dict[str, Any] | None:
-    """Give the report of an earlier run if it began from the same and its masks are there."""
+    """Give the report of an earlier run if it still holds.
+
+    It began from the same, its masks are the newest carried ones, and no person has opened a
+    structure again since then.
+    """
     try:
         report = json.loads(report_path(workspace, task.pair).read_text(encoding="utf-8"))
-        known = {mask.id for mask in workspace.masks(task.native.id)}
-        same = report["key"] == task.key and set(report["masks"]) <= known
-        # A structure that a person opened again since then is carried again.
+        newest = {mask.id for mask in newest_carried(workspace.record(task.native.id)).values()}
+        same = report["key"] == task.key and set(report["masks"]) <= newest
         covered = set(task.wanted) <= set(report["wanted"])
+        readable = isinstance(report["refusal"], str) and isinstance(report["figures"], dict)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return dict(report) if same and covered else None
+    return dict(report) if same and covered and readable else None
 
 
 def _pairs(workspace: Workspace, settings: TransferHeartSettings) -> list[ScanPair]:
@@ -170,14 +203,7 @@ def _pairs(workspace: Workspace, settings: TransferHeartSettings) -> list[ScanPa
 
 def _lent(record: CaseRecord, names: tuple[str, ...]) -> tuple[Mask, ...]:
     accepted = {mask.id for mask in record.accepted().values()}
-    chosen = {
-        name: mask
-        for name, mask in record.in_force().items()
-        if name in names
-        and mask.voxels
-        and (mask.id in accepted or not mask.provenance.maker.startswith(MAKERS_OF_ITS_OWN))
-    }
-    return tuple(paint_order(chosen, accepted))
+    return tuple(paint_order(lendable(record, names), accepted))
 
 
 def _both_known(task: PairTask) -> bool:
@@ -186,7 +212,7 @@ def _both_known(task: PairTask) -> bool:
 
 def _store(workspace: Workspace, task: PairTask, result: PairResult) -> Outcome:
     workspace.record_masks(result.masks)
-    write_findings(workspace.layout, task.native.id, MAKER, result.findings)
+    write_findings(workspace.layout, task.native.id, CARRIER, result.findings)
     figures = {"contrast": task.contrast.id, "why": task.pair.why, **result.figures}
     report = {
         "key": task.key,
@@ -201,7 +227,7 @@ def _store(workspace: Workspace, task: PairTask, result: PairResult) -> Outcome:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
     if result.refusal:
-        return _failed(task, result.refusal, figures)
+        return _failed(workspace, task, _with_hint(result.refusal), figures)
     cut = f", {len(result.findings)} cut off" if result.findings else ""
     steps = " and ".join(figures["stages_kept"]) or "world coordinates alone"
     note = (
@@ -214,15 +240,21 @@ def _refuse(workspace: Workspace, task: PairTask, reason: str) -> Outcome:
     finding = Finding(
         "pair_refused", f"the heart of {task.contrast.id} was not carried onto this scan: {reason}"
     )
-    write_findings(workspace.layout, task.native.id, MAKER, [finding])
-    return _failed(task, reason, {"contrast": task.contrast.id, "why": task.pair.why})
+    write_findings(workspace.layout, task.native.id, CARRIER, [finding])
+    figures = {"contrast": task.contrast.id, "why": task.pair.why}
+    return _failed(workspace, task, reason, figures)
 
 
-def _failed(task: PairTask, reason: str, figures: Mapping[str, Any]) -> Outcome:
-    note = (
-        f"pair refused, {task.contrast.id} was not carried: {reason}; check that both are of one "
-        "exam, or name other pairs with --pairs"
-    )
+def _with_hint(refusal: str) -> str:
+    return f"{refusal}; check that both are of one exam, or name other pairs with --pairs"
+
+
+def _failed(
+    workspace: Workspace, task: PairTask, reason: str, figures: Mapping[str, Any]
+) -> Outcome:
+    note = f"{task.contrast.id} was not carried: {reason}"
+    if newest_carried(workspace.record(task.native.id)):
+        note += "; masks that were carried before stay"
     return Outcome(task.native.id, "failed", note, figures)
 
 

@@ -97,6 +97,37 @@ def test_scans_that_show_other_things_are_refused_with_figures():
     carried = transfer_labels(pair.contrast, pair.labels, upside_down, COARSE)
     assert "lung Dice" in carried.refusal
     assert "expected 0.85 or more" in carried.refusal
+    assert "one scan is mirrored up-down: mutual information" in carried.refusal
+
+
+def test_a_heart_that_lies_farther_than_the_margin_is_refused_not_cut(shifted):
+    pair, _ = shifted
+    narrow = replace(COARSE, margin_mm=8.0)
+    carried = transfer_labels(pair.contrast, pair.labels, pair.native, narrow)
+    assert "raise margin_mm" in carried.refusal
+
+
+def test_a_heart_outside_the_native_scan_gives_no_mask_and_says_so():
+    pair = heart_pair()
+    top = int(np.argwhere(pair.truth > 0)[:, 2].max()) + 2
+    above = Scan(pair.native.ct[:, :, top:], _from_slice(pair.native.grid, top))
+    carried = transfer_labels(pair.contrast, pair.labels, above, COARSE)
+    assert carried.structures == ()
+    assert {(cut.by, cut.written) for cut in carried.cuts.values()} == {("native", False)}
+    assert not carried.labels.any()
+
+
+def test_what_both_scans_cut_off_at_one_border_is_written_and_said():
+    pair = heart_pair()
+    middle = int(np.argwhere(pair.labels == 3)[:, 2].mean())
+    grid = _from_slice(pair.contrast.grid, middle)
+    contrast, native = (
+        Scan(pair.contrast.ct[:, :, middle:], grid),
+        Scan(pair.native.ct[:, :, middle:], grid),
+    )
+    carried = transfer_labels(contrast, pair.labels[:, :, middle:], native, NO_WARP)
+    assert (carried.cuts[3].by, carried.cuts[3].written) == ("native", True)
+    assert 3 in carried.structures
 
 
 def test_scans_far_apart_are_refused():
