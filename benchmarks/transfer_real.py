@@ -4,7 +4,7 @@ None of them is a native and a contrast scan of one heart, which no public data 
 measures one part of the way on real tissue.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.transfer.working_scan import Scan
 from pipeline.volume import Grid, read_nifti, resample_labels
 
 Volume = NDArray[Any]
+_DEFAULT = CarrySettings()
 LUNG = "ct_lung_pair_elastix"
 HEART = "cta_heart_ts"
 LESION = "rtstruct_sts036"
@@ -89,9 +90,16 @@ def warped(array: Volume, grid: Grid, target: Grid, warp: Warp, *, linear: bool)
     return np.asfortranarray(np.rint(found).astype(array.dtype))
 
 
-def recover(contrast: Scan, labels: Volume, native: Scan, truth: Volume, warp: Warp) -> Recovered:
+def recover(
+    contrast: Scan,
+    labels: Volume,
+    native: Scan,
+    truth: Volume,
+    warp: Warp,
+    settings: CarrySettings,
+) -> Recovered:
     """Carry labels onto a scan moved by a known warp and compare with the truth there."""
-    carried = transfer_labels(contrast, labels, native, replace(CarrySettings(), margin_mm=45.0))
+    carried = transfer_labels(contrast, labels, native, settings)
     points = world_points(native.grid)[truth > 0]
     real = warp(points)
     found = np.moveaxis(displacement_on(native.grid, carried.registration), 0, -1)[truth > 0]
@@ -107,7 +115,7 @@ def recover(contrast: Scan, labels: Volume, native: Scan, truth: Volume, warp: W
     )
 
 
-def lung_pair(folder: Path, warp: Warp) -> Recovered:
+def lung_pair(folder: Path, warp: Warp, settings: CarrySettings = _DEFAULT) -> Recovered:
     """Recover a warp between two real CTs of one lung, taken at two times.
 
     The follow-up, registered by its makers to the baseline, stands for the contrast scan; the
@@ -119,10 +127,10 @@ def lung_pair(folder: Path, warp: Warp) -> Recovered:
     )
     native = Scan(warped(*small, small[1], warp, linear=True), small[1])
     truth = warped(*mask, small[1], warp, linear=False)
-    return recover(Scan(*lung), mask[0], native, truth, warp)
+    return recover(Scan(*lung), mask[0], native, truth, warp, settings)
 
 
-def heart_cta(folder: Path, warp: Warp) -> Recovered:
+def heart_cta(folder: Path, warp: Warp, settings: CarrySettings = _DEFAULT) -> Recovered:
     """Recover a warp of a real CTA whose blood was made native, on a coarser grid of its own."""
     ct = read_nifti(folder / HEART / "ct_cropped.nii.gz")
     heart = read_nifti(folder / HEART / "heart.nii.gz")
@@ -135,7 +143,7 @@ def heart_cta(folder: Path, warp: Warp) -> Recovered:
     target = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
     moved = warped(native, ct.grid, target, warp, linear=True)
     truth = warped(labels, ct.grid, target, warp, linear=False)
-    return recover(Scan(ct.array, ct.grid), labels, Scan(moved, target), truth, warp)
+    return recover(Scan(ct.array, ct.grid), labels, Scan(moved, target), truth, warp, settings)
 
 
 def native_of(ct: Volume, labels: Volume) -> Volume:

@@ -77,7 +77,7 @@ def _known_before(workspace: Workspace, task: PairTask) -> Outcome | None:
     for case in (task.contrast, task.native):
         if workspace.record(case.id).excluded:
             return _refuse(workspace, task, f"a person excluded case {case.id}; mend the table")
-    if task.contrast.patient_id != task.native.patient_id and _both_known(task):
+    if _are_of_two_patients(task):
         return _refuse(workspace, task, "the two cases are of two patients; mend the table")
     report = read_report(workspace, task)
     if report is None:
@@ -206,8 +206,12 @@ def _lent(record: CaseRecord, names: tuple[str, ...]) -> tuple[Mask, ...]:
     return tuple(paint_order(lendable(record, names), accepted))
 
 
-def _both_known(task: PairTask) -> bool:
-    return task.contrast.patient_id is not None and task.native.patient_id is not None
+def _are_of_two_patients(task: PairTask) -> bool:
+    """Tell whether both patients are known; intake gives a file that names none its own."""
+    cases = (task.contrast, task.native)
+    if any(case.patient_id is None or "patient_assumed" in case.meta for case in cases):
+        return False
+    return task.contrast.patient_id != task.native.patient_id
 
 
 def _store(workspace: Workspace, task: PairTask, result: PairResult) -> Outcome:

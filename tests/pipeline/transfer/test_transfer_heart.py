@@ -221,6 +221,39 @@ def test_a_damaged_report_is_carried_again(carried: Workspace) -> None:
     assert json.loads(path.read_text())["refusal"] == ""
 
 
+def test_stopped_before_the_report_was_written_no_mask_is_doubled(
+    carried_once: tuple[Path, dict[str, Outcome]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.create(tmp_path / "workspace")
+    add_exam(workspace, "e1", heart_pair(SHIFT, BENT_MM))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.transfer.transfer_heart.write_file_atomically", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace)
+    before = masks_of(workspace, "n-e1")
+    assert len(before) == 6
+    assert run(workspace)["n-e1"].status == "done"
+    newest = sorted(mask.id for mask in workspace.in_force("n-e1").values())
+    report = json.loads(next(workspace.layout.models_dir.rglob("*--*.json")).read_text())
+    assert sorted(report["masks"]) == newest
+    assert run(workspace)["n-e1"].status == "kept"
+    assert examine(workspace) == []
+
+
+def test_a_patient_that_intake_assumed_is_not_another_patient(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path / "workspace")
+    pair = heart_pair(SHIFT, BENT_MM)
+    assumed = {"patient_assumed": "one per image"}
+    contrast = add_scan(workspace, "c", pair.contrast, patient_id="p1", meta=assumed)
+    add_heart(workspace, contrast, pair.labels)
+    add_scan(workspace, "n", pair.native, patient_id="p2", meta=assumed)
+    assert run(workspace, pairs=table(tmp_path, "c,n"))["n"].status == "done"
+
+
 def test_without_a_pair_there_is_nothing_to_do(workspace: Workspace) -> None:
     with pytest.raises(NothingToDo, match=r"no exam has both .* give the phase at intake"):
         run(workspace)
