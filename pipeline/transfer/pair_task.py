@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.transfer.carry import Carried, CarrySettings, Cut, transfer_labels
 from pipeline.transfer.pairs import ScanPair
+from pipeline.transfer.sanity import doubts, sanity_figures
 from pipeline.transfer.working_scan import Scan
 from pipeline.workspace import (
     Case,
@@ -93,8 +94,10 @@ def carry_pair(task: PairTask) -> PairResult:
         )
     names = {value: mask.structure for value, mask in enumerate(task.masks, start=1)}
     contrast, native = _scan(task.layout, task.contrast), _scan(task.layout, task.native)
-    carried = transfer_labels(contrast, _labels(task), native, task.settings)
-    figures = figures_of(carried, names)
+    labels = _labels(task)
+    carried = transfer_labels(contrast, labels, native, task.settings)
+    seen = sanity_figures(contrast, labels, native, carried, names)
+    figures = {**figures_of(carried, names), **seen}
     if carried.refusal:
         return PairResult((), (_refused(task, carried),), figures, carried.refusal)
     masks = [
@@ -109,7 +112,8 @@ def carry_pair(task: PairTask) -> PairResult:
         for value in carried.structures
         if names[value] in task.wanted
     ]
-    return PairResult(tuple(masks), _findings(carried, names), figures)
+    findings = (*_findings(carried, names), *doubts(seen, task.contrast.id))
+    return PairResult(tuple(masks), findings, figures)
 
 
 def figures_of(carried: Carried, names: Mapping[int, str]) -> dict[str, Any]:

@@ -232,7 +232,9 @@ def _store(workspace: Workspace, task: PairTask, result: PairResult) -> Outcome:
     write_file_atomically(path, (json.dumps(report, indent=1) + "\n").encode())
     if result.refusal:
         return _failed(workspace, task, _with_hint(result.refusal), figures)
-    cut = f", {len(result.findings)} cut off" if result.findings else ""
+    cuts = sum(finding.kind == "heart_cut_off" for finding in result.findings)
+    cut = f", {cuts} cut off" if cuts else ""
+    cut += f", {len(result.findings) - cuts} doubtful" if len(result.findings) > cuts else ""
     steps = " and ".join(figures["stages_kept"]) or "world coordinates alone"
     note = (
         f"{len(result.masks)} structures from {task.contrast.id} by {steps}{cut} ({task.pair.why})"

@@ -69,6 +69,9 @@ def test_the_figures_are_json_and_say_before_and_after(result) -> None:
     assert set(figures["tried"]) == {"world", "rigid", "bspline"}
     assert figures["mirror_check"]["as_is"] > figures["mirror_check"]["left_right"]
     assert figures["cut_off"] == {}
+    assert figures["blood_hu"]["contrast"] > figures["blood_hu"]["native"] + 100
+    for volume in figures["volume_ml"].values():
+        assert volume["native"] == pytest.approx(volume["contrast"], rel=0.25)
     assert result.findings == ()
     assert result.refusal == ""
 
