@@ -62,7 +62,7 @@ class Sizes:
     iterations: int
 
 
-FULL = Sizes(pairs=4, taught=4, unseen=4, epochs=5, iterations=100)
+FULL = Sizes(pairs=4, taught=4, unseen=4, epochs=3, iterations=100)
 QUICK = Sizes(pairs=1, taught=1, unseen=1, epochs=1, iterations=10)
 
 
@@ -264,7 +264,7 @@ def profile_of(sizes: Sizes) -> Profile:
             "threads": 2,
             "spacing_mm": 6.0,
             "tile_step": 0.75,
-            "network": {"patch_size": (48, 40, 48), "batch_size": 1, "features": (16, 32, 64, 96)},
+            "network": {"patch_size": (40, 40, 40), "batch_size": 1, "features": (12, 24, 48, 64)},
             "training": {
                 "epochs": sizes.epochs,
                 "iterations": sizes.iterations,
