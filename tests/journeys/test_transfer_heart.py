@@ -118,6 +118,12 @@ def kill_when(lab, words, pattern):
     assert process.wait() == -signal.SIGKILL
 
 
+def test_help_names_the_settings_file_and_the_variables_as_they_are_read(taken_in):
+    help_text = " ".join(taken_in("transfer-heart", "--help").out.split())
+    assert "configs/transfer_heart.yaml" in help_text
+    assert "MASKSMITH_TRANSFER_HEART_<FIELD>" in help_text
+
+
 def test_before_first_masks_there_is_nothing_to_do(taken_in):
     done = taken_in(*CARRY)
     assert done.code == 3
