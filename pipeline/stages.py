@@ -50,6 +50,11 @@ STAGES: tuple[StageRef, ...] = (
         "Make first masks with the models that exist already.",
     ),
     StageRef(
+        "transfer-heart",
+        "pipeline.transfer.transfer_heart",
+        "Carry hearts from contrast to native scans, train on both, predict all.",
+    ),
+    StageRef(
         "retrain",
         "training.retrain",
         "Train nnU-Net on what was accepted and predict the other cases.",

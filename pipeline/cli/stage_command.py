@@ -40,9 +40,10 @@ def stage_command(ref: StageRef, context: click.Context) -> click.Command:
 
 def _epilog(ref: StageRef) -> str:
     """Return where settings come from, weakest first."""
+    name = ref.name.replace("-", "_")
     return (
-        f"Settings: defaults, then configs/{ref.name}.yaml, then "
-        f"MASKSMITH_{ref.name.upper()}_<FIELD>, then the options above. "
+        f"Settings: defaults, then configs/{name}.yaml, then "
+        f"MASKSMITH_{name.upper()}_<FIELD>, then the options above. "
         "Exit: 0 ok, 3 nothing to do, 4 bad input, 5 missing model or dependency, "
         "8 some cases failed."
     )
