@@ -1,0 +1,1 @@
+"""One reader per format of files drawn elsewhere."""
