@@ -234,7 +234,9 @@ def _plan(way: _Way, case_id: str, names: tuple[str, ...]) -> _Plan:
     folder, suffix = way.request.folder, way.writer.suffix
     if not way.request.per_structure:
         path = folder / f"{case_id}{suffix}"
-        return _Plan(path.with_name(f"{path.name}.json"), ((path, None),))
+        # A label map's record is also its table of names: same name, another ending.
+        name = case_id if way.writer.name == "nifti" else path.name
+        return _Plan(path.with_name(f"{name}.json"), ((path, None),))
     files = tuple((folder / case_id / f"{name}{suffix}", name) for name in names)
     return _Plan(folder / case_id / f"{way.writer.name}.json", files)
 

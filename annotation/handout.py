@@ -107,6 +107,12 @@ class Handout:
         """Give the id of the mask of every structure given out."""
         return {s.structure: s.mask_id for file in self.files for s in file.segments}
 
+    def _names(self) -> dict[str, str]:
+        """Give value to name where one label map holds all."""
+        if len(self.files) != 1 or not self.files[0].painted:
+            return {}
+        return {str(segment.value): segment.structure for segment in self.files[0].segments}
+
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""
         return {
@@ -116,6 +122,8 @@ class Handout:
             "by": self.by,
             "created": self.created,
             "about": dict(self.about),
+            # A table of names as label map readers look for it beside a volume.
+            **({"labels": self._names()} if self._names() else {}),
             "files": [
                 {
                     "path": file.path,
