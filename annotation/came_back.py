@@ -5,6 +5,7 @@ from pathlib import Path
 
 from annotation.formats import read_drawn_file
 from annotation.formats.drawing import Drawing, DrawnFile
+from annotation.formats.guarded import read_guarded
 from annotation.given_out import Given, given_out
 from annotation.handout import HandedFile, Handout, HandoutError
 from annotation.importing.names import Match, Matcher, label_of
@@ -19,13 +20,26 @@ _LEFT_OUT = "left out"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is needed to understand the files of one handout."""
+    """What is needed to understand the files of one handout.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the record.
+    isolate : bool
+        Read each file in a process of its own, with limits on memory and time.
+    """
 
     workspace: Workspace
     record: CaseRecord
     matcher: Matcher
     handout: Handout
     folder: Path
+    isolate: bool
+
+    def read(self, path: Path) -> DrawnFile:
+        """Read a file of drawings."""
+        return read_guarded(path) if self.isolate else read_drawn_file(path)
 
 
 @dataclass(slots=True)
@@ -76,7 +90,7 @@ def compare_file(reading: Reading, file: HandedFile) -> CameBack:
         came.unchanged = sum(segment.structure not in file.locked for segment in file.segments)
         return came
     given = given_out(reading.workspace, reading.record, file)
-    drawings = _by_structure(reading, file, read_drawn_file(path), came)
+    drawings = _by_structure(reading, file, reading.read(path), came)
     locked = []
     for name, drawing in drawings.items():
         before = given.get(name, Given("", NOTHING, NOTHING))

@@ -53,6 +53,8 @@ class CollectRequest:
         Names of new segments and their structures.
     configs : Path or None
         Where `synonyms.yaml` is; None leaves synonyms out.
+    isolate : bool
+        Read each file in a process of its own.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class CollectRequest:
     seconds: float | None = None
     mapping: Path | None = None
     configs: Path | None = None
+    isolate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,10 @@ def collect(workspace: Workspace, request: CollectRequest) -> list[CollectResult
     matcher = _matcher(workspace, request)
     results: list[CollectResult] = []
     with workspace.driver_lock("collect"):
-        came = [(path, handout, _came_back(workspace, matcher, path, handout))
-                for path, handout in handouts]
+        came = [
+            (path, handout, _came_back(workspace, request, matcher, path, handout))
+            for path, handout in handouts
+        ]
         new = sum(len(back.new) for _, _, back in came)
         share = None if seconds is None or not new else seconds / new
         for path, handout, back in came:
@@ -136,7 +141,9 @@ class _Back:
     unmatched: dict[str, Match]
 
 
-def _came_back(workspace: Workspace, matcher: Matcher, path: Path, handout: Handout) -> _Back:
+def _came_back(
+    workspace: Workspace, request: CollectRequest, matcher: Matcher, path: Path, handout: Handout
+) -> _Back:
     back = _Back([], [], {})
     try:
         record = workspace.record(handout.case_id)
@@ -144,7 +151,7 @@ def _came_back(workspace: Workspace, matcher: Matcher, path: Path, handout: Hand
         note = f"{error}: was it given out from another workspace?"
         back.results.append(CollectResult(handout.case_id, "failed", note))
         return back
-    reading = Reading(workspace, record, matcher, handout, path.parent)
+    reading = Reading(workspace, record, matcher, handout, path.parent, request.isolate)
     for file in _files(path, handout):
         subject = f"{handout.case_id} {file.path}"
         try:

@@ -41,7 +41,6 @@ from pipeline.cli.output import write_json
 @click.option("--by", default="", metavar="NAME", help="Who corrects  [default: the login name]")
 @click.option(
     "--window",
-    default="",
     type=click.Choice(["soft", "lung", "bone"]),
     help="Grey values to begin with  [default: by the first structure]",
 )
@@ -61,7 +60,7 @@ def command(call: Call, /, start_it: bool, structures: tuple[str, ...], **words:
     from annotation.sessions import SessionRequest, open_session, start
 
     names = tuple(name for part in structures for name in part.split(",") if name)
-    request = SessionRequest(structures=names, **words)
+    request = SessionRequest(structures=names, window=window or "", **words)
     session = open_session(call.open_workspace(), request)
     if start_it:
         start(request.program, session.command)
