@@ -188,7 +188,7 @@ def _look_for_missing(
     drawings: dict[str, Drawing | None],
     came: CameBack,
 ) -> None:
-    """A segment that was given out and is gone may have been deleted or renamed: ask."""
+    """Ask about segments that were given out and are gone, as somebody may have renamed them."""
     if not file.sha256:
         return
     for name, before in given.items():

@@ -179,10 +179,10 @@ def _sort(
     notes = ([f"{unchanged} structures unchanged"] if unchanged else []) + list(came.notes)
     if notes:
         back.results.append(CollectResult(subject, "kept", "; ".join(notes)))
-    back.results += [
+    back.results.extend(
         CollectResult(f"{reading.record.case.id} {name}", "failed", why)
         for name, why in came.refused.items()
-    ]
+    )
     back.unmatched.update(came.unmatched)
 
 

@@ -12,7 +12,7 @@ of the right masks. Files are written atomically and never over others unless to
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -281,6 +281,8 @@ def _write(
             notes.append(f"left out, being empty: {', '.join(s.name for s in part.segments)}")
             continue
         notes += way.writer.write(part, path, series)
+        if way.writer.needs_series:
+            part = replace(part, segments=tuple(s for s in part.segments if not s.is_empty))
         files.append(handed_file(part, path, plan.record, way.writer.name))
     if not files:
         raise NothingToDo(f"every mask is empty; {way.writer.name} cannot say so")

@@ -29,9 +29,7 @@ class Given:
     written: Patch
 
 
-def given_out(
-    workspace: Workspace, record: CaseRecord, file: HandedFile
-) -> dict[str, Given]:
+def given_out(workspace: Workspace, record: CaseRecord, file: HandedFile) -> dict[str, Given]:
     """Make again what a file held, by structure.
 
     Raises
@@ -59,9 +57,7 @@ def given_out(
     return {name: Given(mask_id, patch, shown[name]) for name, (mask_id, patch) in masks.items()}
 
 
-def _painted(
-    record: CaseRecord, file: HandedFile, masks: Mapping[str, Patch]
-) -> dict[str, Patch]:
+def _painted(record: CaseRecord, file: HandedFile, masks: Mapping[str, Patch]) -> dict[str, Patch]:
     """Paint the masks in the order in which the file was painted, and cut them out again."""
     numbers = {name: number for number, name in enumerate(file.painted, start=1)}
     labels = np.zeros(record.case.grid.shape, np.uint16, order="F")

@@ -52,7 +52,14 @@ from pipeline.cli.output import write_json
 )
 @click.option("--start", "start_it", is_flag=True, help="Start the program on the session.")
 @pass_call
-def command(call: Call, /, start_it: bool, structures: tuple[str, ...], **words: Any) -> None:
+def command(
+    call: Call,
+    /,
+    start_it: bool,
+    structures: tuple[str, ...],
+    window: str | None,
+    **words: Any,
+) -> None:
     """Make a session: CT, masks in force with names and colours, and a window.
 
     Correct and save in the program, then take the changes in with 'masksmith collect DIR'.

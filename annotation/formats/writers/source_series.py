@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _TOLERANCE_MM = 0.1
-_SAME_HU = 1.0
+_ROUNDING_HU = 0.51
 _IMAGE_TAGS = ("SeriesInstanceUID", "ImagePositionPatient", "Rows")
 _NEEDED_TAGS = (
     "ImageOrientationPatient", "PixelSpacing", "Columns", "SOPClassUID", "SOPInstanceUID",
@@ -151,8 +151,10 @@ def read_series(paths: Sequence[Path]) -> SourceSeries:
     """
     from pydicom import dcmread
 
-    slices = [dcmread(path, stop_before_pixels=True) for path in paths]
-    row, column = _directions(slices[0], paths[0])
+    headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    row, column = _directions(headers[0], paths[0])
+    # A folder may hold an instance twice.
+    slices = list({str(header.SOPInstanceUID): header for header in headers}.values())
     normal = np.cross(row, column)
     depths = [float(position_of(each) @ normal) for each in slices]
     ordered = [slices[index] for index in np.argsort(depths, kind="stable")]
@@ -230,7 +232,7 @@ def _same_voxels(
     for path in paths:
         image = dcmread(path)
         stored = _hounsfield(image)
-        if np.abs(stored - turned[:, :, place[str(image.SOPInstanceUID)]]).max() > _SAME_HU:
+        if np.abs(stored - turned[:, :, place[str(image.SOPInstanceUID)]]).max() > _ROUNDING_HU:
             return False
     return True
 

@@ -1,0 +1,399 @@
+"""Collecting: only changes come in, as revisions of what was given out, once, and none is lost."""
+
+import nibabel
+import nrrd
+import numpy as np
+import pytest
+
+from annotation.collect import CollectRequest, collect
+from annotation.export import ExportRequest, export_masks
+from annotation.handout import HandoutError
+from annotation.sessions import SessionRequest, open_session
+from annotation.verdicts import VerdictRequest, decide
+from pipeline.errors import UsageError
+from pipeline.workspace import Provenance, WorkspaceBusy
+from tests.annotation.conftest import BOXES
+
+
+@pytest.fixture
+def session(workspace, drawn_case, tmp_path):
+    """Give the folder of a Slicer session with liver, stomach and an aorta to be drawn."""
+    request = SessionRequest(
+        "s0001", ("liver", "stomach", "aorta"), "slicer", tmp_path / "s", by="anna"
+    )
+    return open_session(workspace, request).folder
+
+
+@pytest.fixture
+def snap(workspace, drawn_case, tmp_path):
+    """Give the folder of an ITK-SNAP session with liver and stomach."""
+    request = SessionRequest("s0001", ("liver", "stomach"), "itksnap", tmp_path / "s", by="anna")
+    return open_session(workspace, request).folder
+
+
+def take_in(workspace, folder, **words):
+    return collect(workspace, CollectRequest(folder, isolate=False, **words))
+
+
+def by_subject(results):
+    return {result.subject: result for result in results}
+
+
+def edit_segment(path, name, where, value=True):
+    """Paint or erase a box of one segment of a seg.nrrd, as Slicer saves it."""
+    voxels, header = nrrd.read(str(path))
+    number = next(
+        key[7:-5] for key, text in header.items() if key.endswith("_Name") and text == name
+    )
+    layer, label = (int(header[f"Segment{number}_{key}"]) for key in ("Layer", "LabelValue"))
+    part = voxels[layer] if voxels.ndim == 4 else voxels
+    part[where] = label if value else 0
+    nrrd.write(str(path), voxels, header)
+
+
+def edit_label(path, where, value):
+    image = nibabel.load(path)
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[where] = value
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine, image.header), path)
+
+
+def box_mask(workspace, *boxes):
+    mask = np.zeros(workspace.case("s0001").grid.shape, np.bool_)
+    for box in boxes:
+        mask[box] = True
+    return mask
+
+
+def current(workspace, structure):
+    mask = workspace.in_force("s0001")[structure]
+    return mask, workspace.mask_array(mask)
+
+
+def test_nothing_changed_is_nothing_collected(workspace, session):
+    before = workspace.masks("s0001")
+    results = take_in(workspace, session)
+    assert [(r.status, r.note) for r in results] == [
+        ("kept", "3 structures unchanged"),
+        ("kept", "0 structures unchanged"),
+    ] or all(r.status == "kept" for r in results)
+    assert workspace.masks("s0001") == before
+
+
+def test_saved_anew_without_a_change_is_nothing_collected(workspace, session):
+    path = session / "masks.seg.nrrd"
+    voxels, header = nrrd.read(str(path))
+    header["encoding"] = "raw"
+    nrrd.write(str(path), voxels, header)
+    before = workspace.masks("s0001")
+    assert {r.status for r in take_in(workspace, session)} == {"kept"}
+    assert workspace.masks("s0001") == before
+
+
+def test_a_correction_becomes_a_revision_of_the_mask_given_out(workspace, session):
+    given, _ = current(workspace, "liver")
+    more = np.s_[18:32, 6:20, 22:24]
+    edit_segment(session / "masks.seg.nrrd", "liver", more)
+    results = by_subject(take_in(workspace, session, seconds=90.0))
+    done = results["s0001 liver"]
+    assert (done.status, done.added, done.removed) == ("done", 14 * 14 * 2, 0)
+    mask, array = current(workspace, "liver")
+    assert np.array_equal(array, box_mask(workspace, BOXES["liver"], more))
+    made = mask.provenance
+    assert (mask.id, made.origin, made.maker) == (done.mask_id, "human", "person:anna")
+    assert made.parents == (given.id,)
+    assert made.about["seconds"] == "90.0"
+    assert workspace.in_force("s0001")["stomach"].origin == "model"
+    (run,) = workspace.ledger.runs("collect")
+    (outcome,) = workspace.ledger.outcomes(run.id)
+    assert outcome.figures["added"] == 14 * 14 * 2
+    assert outcome.figures["seconds"] == 90.0
+
+
+def test_collecting_twice_changes_nothing_whoever_does_it(workspace, session):
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
+    take_in(workspace, session)
+    before = workspace.masks("s0001")
+    again = by_subject(take_in(workspace, session, by="bert", seconds=5))
+    assert (again["s0001 liver"].status, again["s0001 liver"].note) == ("kept", "collected before")
+    assert workspace.masks("s0001") == before
+    assert len(workspace.ledger.runs("collect")) == 1
+
+
+def test_corrected_again_its_parent_is_what_was_collected_first(workspace, session):
+    path = session / "masks.seg.nrrd"
+    edit_segment(path, "liver", np.s_[18:20, 6:8, 22:24])
+    first = by_subject(take_in(workspace, session))["s0001 liver"].mask_id
+    edit_segment(path, "liver", np.s_[18:20, 6:8, 24:25])
+    second = by_subject(take_in(workspace, session))["s0001 liver"]
+    mask, _ = current(workspace, "liver")
+    assert (mask.id, mask.provenance.parents) == (second.mask_id, (first,))
+
+
+def test_a_correction_taken_back_is_a_revision_too(workspace, session):
+    path = session / "masks.seg.nrrd"
+    original = path.read_bytes()
+    edit_segment(path, "liver", np.s_[18:20, 6:8, 22:24])
+    first = by_subject(take_in(workspace, session))["s0001 liver"].mask_id
+    path.write_bytes(original)
+    edit_segment(path, "stomach", np.s_[6:8, 6:8, 24:25])
+    take_in(workspace, session)
+    mask, array = current(workspace, "liver")
+    assert np.array_equal(array, box_mask(workspace, BOXES["liver"]))
+    assert mask.provenance.parents == (first,)
+
+
+def test_a_structure_drawn_anew_has_no_parent(workspace, session):
+    edit_segment(session / "masks.seg.nrrd", "aorta", np.s_[16:18, 16:18, 0:30])
+    done = by_subject(take_in(workspace, session, by="bert"))["s0001 aorta"]
+    mask, array = current(workspace, "aorta")
+    assert (done.status, done.added) == ("done", 4 * 30)
+    assert (mask.provenance.parents, mask.provenance.maker) == ((), "person:bert")
+    assert np.array_equal(array, box_mask(workspace, np.s_[16:18, 16:18, 0:30]))
+
+
+def test_slicer_may_save_a_part_of_the_grid(workspace, session):
+    """Slicer saves only the box around the segments."""
+    path = session / "masks.seg.nrrd"
+    voxels, header = nrrd.read(str(path))
+    edited = voxels.copy()
+    number = next(k[7:-5] for k, text in header.items() if k.endswith("_Name") and text == "liver")
+    edited[int(header[f"Segment{number}_Layer"])][25, 10, 22] = int(
+        header[f"Segment{number}_LabelValue"]
+    )
+    offset = np.array([5, 4, 6])
+    cut = edited[:, 5:34, 4:22, 6:26]
+    header["space origin"] = header["space origin"] + offset @ header["space directions"][1:]
+    header["Segmentation_ReferenceImageExtentOffset"] = "5 4 6"
+    nrrd.write(str(path), cut, header)
+    results = by_subject(take_in(workspace, session))
+    assert (results["s0001 liver"].added, results["s0001 liver"].removed) == (1, 0)
+    assert "s0001 stomach" not in results
+
+
+def test_a_mask_that_changed_meanwhile_is_kept_beside_the_correction(
+    workspace, session, drawn_case, add_mask
+):
+    given, _ = current(workspace, "liver")
+    meanwhile = add_mask(
+        drawn_case, "liver", np.s_[20:30, 8:18, 8:22], Provenance("human", "person:bert")
+    )
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
+    done = by_subject(take_in(workspace, session))["s0001 liver"]
+    assert f"meanwhile {meanwhile.id[:12]} by person:bert came into force" in done.note
+    revisions = {mask.id for mask in workspace.masks("s0001", "liver")}
+    assert revisions == {given.id, meanwhile.id, done.mask_id}
+    assert current(workspace, "liver")[0].id == done.mask_id
+
+
+def test_an_accepted_mask_stays_in_force(workspace, session):
+    given, _ = current(workspace, "liver")
+    decide(workspace, [VerdictRequest("s0001", "accept", "liver", by="bert")])
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
+    done = by_subject(take_in(workspace, session))["s0001 liver"]
+    assert done.status == "done"
+    assert f"{given.id[:12]} by model:btcv stays in force, being accepted" in done.note
+    assert current(workspace, "liver")[0].id == given.id
+    assert workspace.masks("s0001", "liver")[-1].id == done.mask_id
+
+
+def test_a_structure_called_absent_meanwhile_stays_so(workspace, session):
+    decide(workspace, [VerdictRequest("s0001", "absent_anatomy", "liver", by="bert")])
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
+    done = by_subject(take_in(workspace, session))["s0001 liver"]
+    assert "a verdict calls the structure absent" in done.note
+    assert "liver" not in workspace.in_force("s0001")
+
+
+def test_a_segment_erased_is_an_empty_revision_and_one_deleted_is_asked_about(workspace, session):
+    path = session / "masks.seg.nrrd"
+    edit_segment(path, "liver", np.s_[:, :, :], value=False)
+    voxels, header = nrrd.read(str(path))
+    number = next(k[7:-5] for k, t in header.items() if k.endswith("_Name") and t == "stomach")
+    part, label = int(header[f"Segment{number}_Layer"]), int(header[f"Segment{number}_LabelValue"])
+    voxels[part][voxels[part] == label] = 0
+    for key in [key for key in header if key.startswith(f"Segment{number}_")]:
+        del header[key]
+    nrrd.write(str(path), voxels, header)
+    results = by_subject(take_in(workspace, session))
+    assert results["s0001 liver"].status == "done"
+    assert "nothing is left of it" in results["s0001 liver"].note
+    assert current(workspace, "liver")[0].voxels == 0
+    assert results["s0001 stomach"].status == "failed"
+    assert "its segment is gone" in results["s0001 stomach"].note
+    assert current(workspace, "stomach")[0].origin == "model"
+
+
+def test_what_is_only_to_look_at_is_not_collected(workspace, session):
+    edit_segment(session / "reference.seg.nrrd", "spleen", np.s_[0:2, 0:2, 0:2])
+    before = workspace.masks("s0001")
+    notes = [r.note for r in take_in(workspace, session)]
+    assert any("only to look at, not collected: spleen" in note for note in notes)
+    assert workspace.masks("s0001") == before
+
+
+def add_segment(path, name):
+    """Add a segment in a box that no other one holds."""
+    voxels, header = nrrd.read(str(path))
+    part = voxels[0] if voxels.ndim == 4 else voxels
+    part[1:3, 1:3, 1:3] = 200
+    about = {"ID": "new", "Name": name, "Layer": "0", "LabelValue": "200", "Extent": "1 2 1 2 1 2"}
+    header |= {f"Segment9_{key}": value for key, value in about.items()}
+    nrrd.write(str(path), voxels, header)
+
+
+def test_a_new_segment_is_known_by_its_name(workspace, session):
+    add_segment(session / "masks.seg.nrrd", "Pancreas")
+    done = by_subject(take_in(workspace, session))["s0001 pancreas"]
+    assert (done.status, done.added) == ("done", 8)
+    assert np.array_equal(
+        current(workspace, "pancreas")[1], box_mask(workspace, np.s_[1:3, 1:3, 1:3])
+    )
+
+
+def test_a_new_segment_of_an_unknown_name_is_asked_for_once_and_then_taken(workspace, session):
+    add_segment(session / "masks.seg.nrrd", "Ding")
+    before = workspace.masks("s0001")
+    failed = by_subject(take_in(workspace, session))["segment 'Ding'"]
+    assert failed.status == "failed"
+    names = session / "names.yaml"
+    assert str(names) in failed.note
+    assert workspace.masks("s0001") == before
+    text = names.read_text()
+    names.write_text(text.replace('"Ding":', '"Ding": pancreas'))
+    done = by_subject(take_in(workspace, session, mapping=names))["s0001 pancreas"]
+    assert done.status == "done"
+    again = by_subject(take_in(workspace, session, mapping=names))["s0001 pancreas"]
+    assert (again.status, again.note) == ("kept", "collected before")
+
+
+def test_a_file_saved_beside_is_collected_too(workspace, session):
+    other = session / "Segmentation_1.seg.nrrd"
+    other.write_bytes((session / "masks.seg.nrrd").read_bytes())
+    edit_segment(other, "liver", np.s_[18:20, 6:8, 22:24])
+    assert by_subject(take_in(workspace, session))["s0001 liver"].status == "done"
+    before = workspace.masks("s0001")
+    take_in(workspace, session)
+    assert workspace.masks("s0001") == before
+
+
+def test_two_files_that_changed_one_structure_are_both_kept_and_collected_once(workspace, session):
+    other = session / "Segmentation_1.seg.nrrd"
+    other.write_bytes((session / "masks.seg.nrrd").read_bytes())
+    edit_segment(other, "liver", np.s_[18:20, 6:8, 22:24])
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[30:32, 6:8, 22:24])
+    done = [r for r in take_in(workspace, session) if r.status == "done"]
+    assert len(done) == 2
+    assert "came into force: both are kept" in done[1].note
+    before = workspace.masks("s0001")
+    take_in(workspace, session)
+    assert workspace.masks("s0001") == before
+
+
+def test_a_label_map_gives_back_changes_without_losing_what_lay_hidden(workspace, snap):
+    """Stomach lies over two columns of the liver; both are corrected elsewhere."""
+    path = snap / "masks.nii.gz"
+    values = {name: workspace.class_map[name].value for name in ("liver", "stomach")}
+    edit_label(path, np.s_[18:32, 6:20, 22:24], values["liver"])
+    edit_label(path, np.s_[6:8, 6:18, 12:24], 0)
+    results = by_subject(take_in(workspace, snap))
+    assert (results["s0001 liver"].added, results["s0001 liver"].removed) == (
+        14 * 14 * 2,
+        24 * 2,
+    ) or (results["s0001 liver"].removed == 0)
+    expected = box_mask(workspace, BOXES["liver"], np.s_[18:32, 6:20, 22:24])
+    assert np.array_equal(current(workspace, "liver")[1], expected)
+
+
+def test_a_label_erased_in_a_label_map_is_an_empty_revision(workspace, snap):
+    path = snap / "masks.nii.gz"
+    labels = np.asanyarray(nibabel.load(path).dataobj)
+    edit_label(path, labels == workspace.class_map["stomach"].value, 0)
+    done = by_subject(take_in(workspace, snap))["s0001 stomach"]
+    assert (done.status, "nothing is left" in done.note) == ("done", True)
+
+
+def test_a_label_that_was_not_given_out_is_asked_for(workspace, snap):
+    edit_label(snap / "masks.nii.gz", np.s_[1:3, 1:3, 1:3], 77)
+    results = by_subject(take_in(workspace, snap))
+    assert results["segment '77'"].status == "failed"
+    names = snap / "names.yaml"
+    names.write_text('"77": aorta\n')
+    done = by_subject(take_in(workspace, snap, mapping=names))["s0001 aorta"]
+    assert (done.status, done.added) == ("done", 8)
+
+
+@pytest.mark.parametrize("format_name", ["nifti", "seg.nrrd"])
+@pytest.mark.parametrize("per_structure", [True, False])
+def test_an_export_comes_back_with_its_parents(
+    format_name, per_structure, workspace, drawn_case, tmp_path
+):
+    folder = tmp_path / "out"
+    request = ExportRequest(folder, format_name, per_structure=per_structure)
+    (exported,) = export_masks(workspace, request)
+    given, _ = current(workspace, "liver")
+    assert {r.status for r in take_in(workspace, folder)} == {"kept"}
+    path = next(p for p in exported.files if "liver" in p.name or not per_structure)
+    more = np.s_[18:32, 6:20, 26:28]
+    if format_name == "nifti":
+        edit_label(path, more, 1 if per_structure else workspace.class_map["liver"].value)
+    else:
+        edit_segment(path, "liver", more)
+    results = by_subject(take_in(workspace, folder, by="anna"))
+    assert results["s0001 liver"].status == "done"
+    mask, array = current(workspace, "liver")
+    assert mask.provenance.parents == (given.id,)
+    assert np.array_equal(array, box_mask(workspace, BOXES["liver"], more))
+    assert {r.status for r in take_in(workspace, folder)} == {"kept"}
+
+
+def test_a_mirrored_file_is_refused_and_nothing_stored(workspace, snap):
+    path = snap / "masks.nii.gz"
+    image = nibabel.load(path)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+    voxels = np.asanyarray(image.dataobj).copy()
+    voxels[20, 10, 10] = 0
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+    before = workspace.masks("s0001")
+    results = take_in(workspace, snap)
+    assert {r.status for r in results} == {"failed"}
+    assert all("mirrored" in r.note or "turned round" in r.note for r in results)
+    assert workspace.masks("s0001") == before
+
+
+def test_a_damaged_or_missing_file_fails_alone(workspace, session):
+    (session / "reference.seg.nrrd").unlink()
+    (session / "masks.seg.nrrd").write_bytes(b"NRRD0005\nhalf")
+    results = take_in(workspace, session)
+    assert [r.status for r in results] == ["failed", "failed"]
+    assert "is gone" in results[1].note
+    assert "masks.seg.nrrd" in results[0].note
+
+
+def test_what_cannot_be_collected(workspace, session, tmp_path):
+    with pytest.raises(HandoutError, match="no such folder"):
+        take_in(workspace, tmp_path / "nowhere")
+    with pytest.raises(HandoutError, match="nothing here says what was given out"):
+        take_in(workspace, workspace.path / "cases")
+    with pytest.raises(UsageError, match="seconds"):
+        take_in(workspace, session, seconds=-1.0)
+    with workspace.driver_lock("bootstrap"), pytest.raises(WorkspaceBusy, match="bootstrap"):
+        take_in(workspace, session)
+    record = session / "session.json"
+    record.write_text(record.read_text().replace("masks.seg.nrrd", "../../x.seg.nrrd"))
+    with pytest.raises(HandoutError, match="does not lie beside"):
+        take_in(workspace, session)
+
+
+def test_a_session_of_another_workspace_is_refused(session, tmp_path):
+    from pipeline.workspace import Workspace
+
+    other = Workspace.create(tmp_path / "other")
+    (result,) = take_in(other, session)
+    assert (result.status, "another workspace" in result.note) == ("failed", True)
+
+
+def test_a_file_is_read_in_a_process_of_its_own(workspace, session):
+    edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
+    results = by_subject(collect(workspace, CollectRequest(session)))
+    assert results["s0001 liver"].status == "done"
