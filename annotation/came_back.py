@@ -16,6 +16,9 @@ from annotation.revisions import Correction
 from pipeline.workspace import CaseRecord, Workspace, digest_of, digest_of_file
 
 _LEFT_OUT = "left out"
+_ON_OTHER_AXES = ("axes turned", "resampled")
+_LEAST_DICE = 0.5
+"""A file on other axes is believed only if it shows what was given out about where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +166,20 @@ def _placed(
     except ImportRefused as refused:
         came.refused[name] = refused.words
         return None
+    patch = Patch(placed.crop, placed.box)
+    if placed.how in _ON_OTHER_AXES and before.written.voxels:
+        both = patch.voxels - patch.added_to(before.written)
+        dice = 2 * both / (patch.voxels + before.written.voxels)
+        if dice < _LEAST_DICE:
+            came.refused[name] = (
+                f"the file has other axes than were given out ({'; '.join(placed.notes)}) and the "
+                f"structure lies elsewhere (Dice {dice:.2f}, expected {_LEAST_DICE} or more): "
+                "mirrored? Save it on the grid of ct.nii.gz"
+            )
+            return None
     if placed.how == "resampled":
         came.notes.append(f"{name}: {'; '.join(placed.notes)}")
-    return Patch(placed.crop, placed.box)
+    return patch
 
 
 def _correction(

@@ -233,9 +233,7 @@ class _Placer:
         )
 
 
-def _refused_twice(
-    structure: str, drawings: Sequence[Drawing], match: Match
-) -> Iterator[Reading]:
+def _refused_twice(structure: str, drawings: Sequence[Drawing], match: Match) -> Iterator[Reading]:
     labels = ", ".join(f"'{label_of(drawing)}'" for drawing in drawings)
     words = f"{labels} are all {structure}: keep one, or join them by naming each in --mapping"
     for drawing in drawings:

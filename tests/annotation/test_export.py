@@ -54,7 +54,8 @@ def test_a_label_map_holds_every_mask_in_force(workspace, drawn_case, tmp_path):
     labels = np.asanyarray(nibabel.load(tmp_path / "out" / "s0001.nii.gz").dataobj)
     assert np.array_equal(labels, workspace.label_map("s0001"))
     assert result.note == (
-        "liver gives 240 voxels to stomach; liver gives 64 voxels to gallbladder"
+        "liver gives 240 voxels to stomach; liver gives 64 voxels to gallbladder; "
+        "stomach gives 64 voxels to spleen"
     )
 
 
