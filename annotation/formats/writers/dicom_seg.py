@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from annotation.formats.writers.codes import ANATOMY, LEARNT, Code, code_of, side_code_of
 from annotation.formats.writers.outgoing import CannotExport, Outgoing, Segment, layers_of
+from annotation.formats.writers.source_series import quiet_dicom
 from pipeline.volume import atomic_path
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ class DicomSegWriter:
         if series is None or not segments:
             raise CannotExport(f"{path.name}: every mask is empty; a DICOM SEG needs one voxel")
         planes, pixels = _pixels(outgoing, segments, series)
-        dataset = _segmentation(segments, [series.slices[plane] for plane in planes], pixels)
-        with atomic_path(path) as partial:
-            dataset.save_as(partial)
+        slices = [series.slices[plane] for plane in planes]
+        with quiet_dicom(path), atomic_path(path) as partial:
+            _segmentation(segments, slices, pixels).save_as(partial)
         empty = [segment.name for segment in outgoing.segments if segment.is_empty]
         return (f"left out, being empty: {', '.join(empty)}",) if empty else ()
 

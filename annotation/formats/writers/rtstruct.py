@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from annotation.formats.writers.codes import Code, code_of, side_code_of
 from annotation.formats.writers.contours import outlines
 from annotation.formats.writers.outgoing import CannotExport, Making, Outgoing, Segment
-from annotation.formats.writers.source_series import SourceSeries, position_of
+from annotation.formats.writers.source_series import SourceSeries, position_of, quiet_dicom
 from pipeline.volume import Box, Grid, atomic_path
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
+_CONTOUR_DATA = 0x30060050
 _FROM_SERIES = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
     "StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID",
@@ -51,8 +52,8 @@ class RtStructWriter:
         segments = [segment for segment in outgoing.segments if not segment.is_empty]
         if series is None or not segments:
             raise CannotExport(f"{path.name}: every mask is empty; there is nothing to outline")
-        dataset = _structure_set(segments, outgoing.grid, series)
-        with atomic_path(path) as partial:
+        with quiet_dicom(path), atomic_path(path) as partial:
+            dataset = _structure_set(segments, outgoing.grid, series)
             dataset.save_as(partial, enforce_file_format=True)
         empty = [segment.name for segment in outgoing.segments if segment.is_empty]
         return (f"left out, being empty: {', '.join(empty)}",) if empty else ()
@@ -175,13 +176,16 @@ def _lps_mm(curve: NDArray[np.float64], header: "Dataset", grid: Grid) -> NDArra
 
 
 def _contour(points_mm: NDArray[np.float64], header: "Dataset") -> "Dataset":
+    from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
     contour = Dataset()
     contour.ContourImageSequence = [_image(header)]
     contour.ContourGeometricType = "CLOSED_PLANAR"
     contour.NumberOfContourPoints = len(points_mm)
-    contour.ContourData = [_decimal(value) for value in points_mm.ravel()]
+    # As text already: pydicom would make and check an object of each of a million numbers.
+    values = [_decimal(value) for value in points_mm.ravel().tolist()]
+    contour.add(DataElement(_CONTOUR_DATA, "DS", values, already_converted=True))
     return contour
 
 

@@ -5,8 +5,11 @@ DICOM object shall refer to it. It is recognised by the hash of its SeriesInstan
 the case came in as NIfTI and has none, by its voxels. No message quotes a UID.
 """
 
+import logging
+import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +144,27 @@ class SeriesFolder:
         )
 
 
+@contextmanager
+def quiet_dicom(what: Path) -> Iterator[None]:
+    """Keep DICOM libraries from quoting values, which may name a patient, in warnings and errors.
+
+    Raises
+    ------
+    CannotExport
+        When they find that the source series' own values make no valid object.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise CannotExport(
+                f"{what.name}: the source series lacks, or has wrong, what a DICOM object must "
+                f"take over from it ({type(error).__name__}); export the series again from the "
+                "archive"
+            ) from None
+
+
 def read_series(paths: Sequence[Path]) -> SourceSeries:
     """Read the headers of a series and put its slices in order.
 
@@ -151,7 +175,9 @@ def read_series(paths: Sequence[Path]) -> SourceSeries:
     """
     from pydicom import dcmread
 
-    headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        headers = [dcmread(path, stop_before_pixels=True) for path in paths]
     row, column = _directions(headers[0], paths[0])
     # A folder may hold an instance twice.
     slices = list({str(header.SOPInstanceUID): header for header in headers}.values())
@@ -200,6 +226,8 @@ def _image_files(folder: Path) -> Mapping[str, list[Path]]:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
+    # pydicom's own log quotes values.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         try:

@@ -181,3 +181,26 @@ def test_a_mask_at_the_border_is_closed_outside_it():
     (curve,) = outlines(np.ones((2, 3), np.bool_))
     assert curve.min(axis=0).tolist() == [-0.5, -0.5]
     assert curve.max(axis=0).tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("name", ["dicom-seg", "rtstruct"])
+def test_a_series_that_makes_no_valid_object_is_refused_without_a_value_of_it(
+    name, make_outgoing, make_series, tmp_path
+):
+    from copy import deepcopy
+    from dataclasses import replace
+
+    series = make_series(GRIDS["dicom"])
+    for header in series.slices:
+        header.PatientName = "Planted"
+        header.SeriesNumber = None
+    broken = [deepcopy(header) for header in series.slices]
+    for header in broken:
+        del header.StudyInstanceUID
+    writer_of(name).write(make_outgoing(GRIDS["dicom"]), tmp_path / "good", series)
+    with pytest.raises(CannotExport, match="take over from it") as refused:
+        writer_of(name).write(
+            make_outgoing(GRIDS["dicom"]), tmp_path / "x", replace(series, slices=tuple(broken))
+        )
+    assert "Planted" not in str(refused.value)
+    assert not (tmp_path / "x").exists()
