@@ -1,4 +1,4 @@
-"""Does a drawing's grid run through the voxel centres of the case's, and if not, how far off?"""
+"""How the voxels of a drawing's grid lie on those of the case's: exactly, or how far off."""
 
 from dataclasses import dataclass
 
@@ -86,6 +86,4 @@ def lattice_between(grid: Grid, box: Box, target: Grid) -> Lattice | None:
     sources = np.abs(turn).argmax(axis=1).tolist()
     signs = [int(turn[axis, source]) for axis, source in enumerate(sources)]
     offset = step[:3, :3] @ centre + step[:3, 3] - turn @ centre
-    return Lattice(
-        (sources[0], sources[1], sources[2]), (signs[0], signs[1], signs[2]), offset
-    )
+    return Lattice((sources[0], sources[1], sources[2]), (signs[0], signs[1], signs[2]), offset)

@@ -1,4 +1,4 @@
-"""Read one file of drawings in a worker process: its case, its names, its places; nothing is written."""
+"""Read one file of drawings in a worker process: its case, its names, its places."""
 
 import zlib
 from collections import defaultdict
@@ -102,6 +102,7 @@ class ReadTask:
     limits: ReadLimits
     memory_bytes: int
     air_limit_share: float
+    name_table: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ def read_task(task: ReadTask) -> ReadFile:
 
     try:
         with memory_ceiling(task.memory_bytes):
-            return read_drawings(read_drawn_file(task.path, task.limits), task)
+            drawn = read_drawn_file(task.path, task.limits, name_table=task.name_table)
+            return read_drawings(drawn, task)
     except ImportRefused as error:
         return ReadFile(task.path, refused=error)
     except BadInput as error:
@@ -217,8 +219,8 @@ class _Placer:
         if share > self.task.air_limit_share:
             raise ImportRefused(
                 "in_air",
-                f"{share:.0%} of its {placed.voxels} voxels lie in the air around the body, at most "
-                f"{self.task.air_limit_share:.0%} expected: another case, or mirrored?",
+                f"{share:.0%} of its {placed.voxels} voxels lie in the air around the body, "
+                f"expected at most {self.task.air_limit_share:.0%}: another case, or mirrored?",
             )
         centre = np.argwhere(placed.crop).mean(axis=0) + [side.start for side in placed.box]
         return replace(
@@ -233,9 +235,7 @@ class _Placer:
         )
 
 
-def _refused_twice(
-    structure: str, drawings: Sequence[Drawing], match: Match
-) -> Iterator[Reading]:
+def _refused_twice(structure: str, drawings: Sequence[Drawing], match: Match) -> Iterator[Reading]:
     labels = ", ".join(f"'{label_of(drawing)}'" for drawing in drawings)
     words = f"{labels} are all {structure}: keep one, or join them by naming each in --mapping"
     for drawing in drawings:
