@@ -50,6 +50,11 @@ STAGES: tuple[StageRef, ...] = (
         "Make first masks with the models that exist already.",
     ),
     StageRef(
+        "import-rough",
+        "annotation.import_rough",
+        "Bring in what was drawn elsewhere: Slicer, ITK-SNAP, MITK, Nora, RTSTRUCT, DICOM SEG.",
+    ),
+    StageRef(
         "retrain",
         "training.retrain",
         "Train nnU-Net on what was accepted and predict the other cases.",

@@ -122,9 +122,9 @@ ALL_PYTHON = python_files(*PACKAGES, "tests", "benchmarks")
 
 @pytest.mark.parametrize("ref", STAGES, ids=lambda ref: ref.name)
 def test_a_stage_has_the_same_name_in_every_place(ref: StageRef) -> None:
-    assert ref.module.rpartition(".")[2] == ref.name
+    assert ref.module.rpartition(".")[2] == ref.name.replace("-", "_")
     assert (ROOT / ref.module.replace(".", "/")).with_suffix(".py").is_file()
-    assert (ROOT / "configs" / f"{ref.name}.yaml").is_file()
+    assert (ROOT / "configs" / f"{ref.name.replace('-', '_')}.yaml").is_file()
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{ref.name}:.*\n(\t.*\n)?\t\$\(MASKSMITH\)", makefile, re.MULTILINE)
     assert ref.load().name == ref.name
@@ -132,7 +132,9 @@ def test_a_stage_has_the_same_name_in_every_place(ref: StageRef) -> None:
 
 @pytest.mark.parametrize("ref", STAGES, ids=lambda ref: ref.name)
 def test_a_settings_file_names_only_settings_that_exist(ref: StageRef) -> None:
-    given = yaml.safe_load((ROOT / "configs" / f"{ref.name}.yaml").read_text(encoding="utf-8"))
+    given = yaml.safe_load(
+        (ROOT / "configs" / f"{ref.name.replace('-', '_')}.yaml").read_text(encoding="utf-8")
+    )
     assert set(given or {}) <= set(ref.load().Settings.model_fields)
 
 

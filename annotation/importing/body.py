@@ -62,7 +62,8 @@ class Body:
         index = np.argwhere(placed.crop) + np.array([side.start for side in placed.box])
         step = np.linalg.inv(self.grid.affine) @ case_grid.affine
         places = np.rint(index @ step[:3, :3].T + step[:3, 3]).astype(np.intp)
-        return np.clip(places, 0, np.array(self.grid.shape) - 1)
+        inside: NDArray[np.intp] = np.clip(places, 0, np.array(self.grid.shape) - 1)
+        return inside
 
 
 def body_of(ct_path: Path, case: Case) -> Body:

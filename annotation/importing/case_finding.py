@@ -148,12 +148,14 @@ def _agreeing(evidence: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
 def _looked_for(drawn: DrawnFile) -> str:
     said = drawn.references
     looked = [
-        "its series" if said.series_uids else "",
-        "its frame of reference" if said.frame_of_reference_uid else "",
-        "its exam" if said.study_uid else "",
+        "series" if said.series_uids else "",
+        "frame of reference" if said.frame_of_reference_uid else "",
+        "exam" if said.study_uid else "",
     ]
     known = [each for each in looked if each]
-    uids = f"{', '.join(known)} unknown here" if known else "it names no DICOM series"
+    uids = "it names no DICOM series"
+    if known:
+        uids = f"no case is known of its {' or '.join(known)}"
     return f"{uids}; no CT that was taken in lies beside it; no case id in its path"
 
 

@@ -1,4 +1,4 @@
-"""Contours onto the grid of a case: filled in its slices, with what was drawn and what lies between."""
+"""Contours onto the grid of a case, with the slices that were drawn on."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Does a drawing's grid run through the voxel centres of the case's, and if not, how far off?"""
+"""How the voxels of a drawing's grid lie on those of the case's: exactly, or how far off."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ EXACT_VOXELS = 0.05
 
 _HALF_VOXELS = (0.4, 0.6)
 _WHOLE_VOXELS = 0.1
+_LAST_DIGIT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,9 @@ class Lattice:
     @property
     def shift(self) -> NDArray[np.float64]:
         """How far, in voxels along (I, J, K), the source's centres lie off the target's."""
-        return self.offset - np.rint(self.offset)
+        # A half counts upwards, whatever the last digit says.
+        shift: NDArray[np.float64] = self.offset - np.ceil(self.offset - 0.5 - _LAST_DIGIT)
+        return shift
 
     @property
     def is_exact(self) -> bool:

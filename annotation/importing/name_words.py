@@ -10,9 +10,11 @@ _SIDES: dict[str, Side] = {
     **dict.fromkeys(("left", "lt", "l", "li", "links", "linke", "linker", "linkes"), "left"),
     **dict.fromkeys(("right", "rt", "r", "re", "rechts", "rechte", "rechter", "rechtes"), "right"),
 }
+_NOISE = frozenset(("seg", "segmentation", "mask", "label", "roi", "maske"))
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[a-z0-9]+")
+_WORD_OR_REST = re.compile(r"[^\W_]+|[\W_]+")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
@@ -43,6 +45,12 @@ def sided_key(name: str) -> NameKey | None:
     if len(sides) != 1:
         return None
     return NameKey(_run_together([word for word in words if word not in _SIDES]), sides.pop())
+
+
+def without_noise(name: str) -> str:
+    """Drop words that only say that it is a drawing: ``liver_mask`` is of the liver."""
+    words = _WORD_OR_REST.findall(name)
+    return "".join(word for word in words if word.lower() not in _NOISE)
 
 
 def names_a_side(name: str) -> bool:

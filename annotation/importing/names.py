@@ -6,13 +6,19 @@ and what it may be, and a person decides in the mapping file.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal
 
 from annotation.formats.drawing import Drawing
-from annotation.importing.name_words import NameKey, names_a_side, plain_key, sided_key
+from annotation.importing.name_words import (
+    NameKey,
+    names_a_side,
+    plain_key,
+    sided_key,
+    without_noise,
+)
 from annotation.importing.synonyms import Synonyms
 from pipeline.anatomy import ClassMap, Side, Structure
 
@@ -70,13 +76,22 @@ class Matcher:
     mapping: Mapping[str, str] = field(default_factory=dict)
     numbering: Mapping[int, str] = field(default_factory=dict)
 
-    def match(self, drawing: Drawing) -> Match:
-        """Tell which structure a drawing is of, or why that is not clear."""
+    def match(self, drawing: Drawing, called: str | None = None) -> Match:
+        """Tell which structure a drawing is of, or why that is not clear.
+
+        Parameters
+        ----------
+        drawing : Drawing
+        called : str, optional
+            Its name without what belongs to the case, such as an id in a file's name.
+        """
         decided = self.mapping.get(label_of(drawing), "")
         if decided == LEFT_OUT:
             return Match(None, "left out")
         if decided:
             return Match(decided, "mapping")
+        if called is not None:
+            drawing = replace(drawing, name=called)
         number = _number_of(drawing)
         if number is not None:
             return self._by_number(number)
@@ -115,12 +130,12 @@ class Matcher:
         if sided is not None and side is not None and sided.side != side:
             reason = f"the name says {sided.side}, its code {side}"
             return Match(None, "unmatched", reason, contradicted=True)
-        plain = plain_key(name)
-        for key in (plain, sided, NameKey(plain.words, side) if side else None):
-            found = None if key is None else self.synonyms.structures.get(key)
-            if found is not None:
-                return self._on_side(found, side)
-        return self._unclear(name, plain, sided)
+        for spelled in dict.fromkeys((name, without_noise(name))):
+            for key in _keys(spelled, side):
+                found = self.synonyms.structures.get(key)
+                if found is not None:
+                    return self._on_side(found, side)
+        return self._unclear(without_noise(name), plain_key(without_noise(name)), sided)
 
     def _on_side(self, name: str, side: Side | None) -> Match:
         """Take a structure unless the file codes the other side."""
@@ -189,6 +204,13 @@ class Matcher:
             if structure.snomed is not None:
                 found.setdefault(structure.snomed, []).append(structure)
         return found
+
+
+def _keys(name: str, side: Side | None) -> list[NameKey]:
+    """List the ways to read a name: as it is, with its side, with the side coded beside it."""
+    plain, sided = plain_key(name), sided_key(name)
+    coded = NameKey(plain.words, side) if side is not None else None
+    return [key for key in (plain, sided, coded) if key is not None]
 
 
 def label_of(drawing: Drawing) -> str:

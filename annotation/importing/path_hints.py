@@ -117,6 +117,14 @@ def ids_in(text: str, ids: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text[start:end] for start, end in found))
 
 
+def without_ids(text: str, ids: frozenset[str]) -> str:
+    """Take case ids out of a name, as in ``s0011_liver``; a name that is nothing else stays."""
+    rest = text
+    for case_id in ids_in(text, ids):
+        rest = rest.replace(case_id, "")
+    return rest.strip(" _-.") or text
+
+
 def _tells(case_id: str, text: str) -> bool:
     return case_id == text or (len(case_id) >= _SHORTEST_INSIDE and not case_id.isdigit())
 

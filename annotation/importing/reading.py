@@ -1,4 +1,4 @@
-"""Read one file of drawings in a worker process: its case, its names, its places; nothing is written."""
+"""Read one file of drawings in a worker process: its case, its names, its places."""
 
 import zlib
 from collections import defaultdict
@@ -13,7 +13,7 @@ from annotation.formats.drawing import Drawing, DrawnFile, ReadLimits
 from annotation.importing.body import Body, body_of
 from annotation.importing.case_finding import CaseFinder, FoundCase
 from annotation.importing.names import Match, Matcher, label_of
-from annotation.importing.path_hints import Hints
+from annotation.importing.path_hints import Hints, without_ids
 from annotation.importing.placing import Placed, is_empty, place, united
 from annotation.importing.refusal import ImportRefused
 from pipeline.errors import BadInput
@@ -22,6 +22,7 @@ from pipeline.volume.drawn_slices import DrawnSlices
 from pipeline.volume.memory_ceiling import memory_ceiling
 from pipeline.workspace import Case, digest_of_file
 
+_JOINED = " + "
 _EMPTY_BOX: Box = (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
@@ -102,6 +103,7 @@ class ReadTask:
     limits: ReadLimits
     memory_bytes: int
     air_limit_share: float
+    name_table: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ def read_task(task: ReadTask) -> ReadFile:
 
     try:
         with memory_ceiling(task.memory_bytes):
-            return read_drawings(read_drawn_file(task.path, task.limits), task)
+            drawn = read_drawn_file(task.path, task.limits, name_table=task.name_table)
+            return read_drawings(drawn, task)
     except ImportRefused as error:
         return ReadFile(task.path, refused=error)
     except BadInput as error:
@@ -145,7 +148,8 @@ def read_task(task: ReadTask) -> ReadFile:
 
 def read_drawings(drawn: DrawnFile, task: ReadTask) -> ReadFile:
     """Find the case of a file that was read, and bring its drawings onto that case's grid."""
-    matches = [task.matcher.match(drawing) for drawing in drawn.drawings]
+    ids = task.finder.index.ids
+    matches = [task.matcher.match(d, without_ids(d.name, ids)) for d in drawn.drawings]
     read = ReadFile(
         drawn.path,
         drawn.format,
@@ -163,7 +167,13 @@ def read_drawings(drawn: DrawnFile, task: ReadTask) -> ReadFile:
         return replace(read, refused=error)
     body = body_of(task.finder.index.layout.ct(found.case.id), found.case)
     placer = _Placer(found, body, task)
-    readings = tuple(placer.all(drawn.drawings, matches))
+    order = {label_of(drawing): place for place, drawing in enumerate(drawn.drawings)}
+    readings = tuple(
+        sorted(
+            placer.all(drawn.drawings, matches),
+            key=lambda reading: order.get(reading.label.partition(_JOINED)[0], 0),
+        )
+    )
     notes = (*read.notes, *([found.note] if found.note else []))
     return replace(read, case=found.case, readings=readings, notes=notes)
 
@@ -194,7 +204,7 @@ class _Placer:
     def _one(self, structure: str, drawings: Sequence[Drawing], match: Match) -> Reading:
         first = drawings[0]
         reading = Reading(
-            " + ".join(label_of(drawing) for drawing in drawings),
+            _JOINED.join(label_of(drawing) for drawing in drawings),
             match,
             drawn_by=first.drawn_by,
             drawn_at=max(drawing.drawn_at for drawing in drawings),
@@ -217,8 +227,8 @@ class _Placer:
         if share > self.task.air_limit_share:
             raise ImportRefused(
                 "in_air",
-                f"{share:.0%} of its {placed.voxels} voxels lie in the air around the body, at most "
-                f"{self.task.air_limit_share:.0%} expected: another case, or mirrored?",
+                f"{share:.0%} of its {placed.voxels} voxels lie in the air around the body, "
+                f"expected at most {self.task.air_limit_share:.0%}: another case, or mirrored?",
             )
         centre = np.argwhere(placed.crop).mean(axis=0) + [side.start for side in placed.box]
         return replace(

@@ -31,6 +31,13 @@ class ImportRoughSettings(StageSettings):
         description="Class map that numbers without names belong to: verse, ribseg, btcv, "
         "totalsegmentator_v2, ..., or a file.",
     )
+    name_table: Path | None = Field(
+        None,
+        description="Table of values and names for label maps that come without one.",
+    )
+    configs: Path | None = Field(
+        None, description="Folder with synonyms.yaml and class_maps/; the shipped one by default."
+    )
     case: str | None = Field(None, description="The case that all the files belong to.")
     table: Path | None = Field(
         None, description="CSV with the columns file and case: which file belongs to which case."
@@ -78,7 +85,9 @@ class ImportRoughSettings(StageSettings):
         json_schema_extra={"cli": "hidden"},
     )
 
-    @field_serializer("paths", "mapping", "write_mapping", "table", when_used="json-unless-none")
+    @field_serializer(
+        "paths", "mapping", "write_mapping", "name_table", "table", when_used="json-unless-none"
+    )
     def _without_names(self, given: Path | tuple[Path, ...]) -> str:
         """Keep file names, which may hold patients' names, out of the record of a run."""
         count = len(given) if isinstance(given, tuple) else 1

@@ -113,8 +113,8 @@ def _against_workspace(
 
 def _pair_words(name: str, centre: float, other: str, there: float) -> str:
     return (
-        f"{name} lies at x {centre:.0f} mm, {other} at {there:.0f} mm, and x grows to the patient's "
-        "right: names exchanged? Correct them, or say --accept-sides"
+        f"{name} lies at x {centre:.0f} mm, {other} at {there:.0f} mm, and x grows to the "
+        "patient's right: names exchanged? Correct them, or say --accept-sides"
     )
 
 
@@ -126,6 +126,6 @@ def _off_middle(structure: Structure, reading: Reading, rules: SideRules) -> str
         return None
     other = "left" if structure.side == "right" else "right"
     return (
-        f"{structure.name} lies {beyond:.0f} mm to the {other} of the body's middle: the other side "
-        "was meant? Correct its name, or say --accept-sides"
+        f"{structure.name} lies {beyond:.0f} mm to the {other} of the body's middle: the other "
+        "side was meant? Correct its name, or say --accept-sides"
     )

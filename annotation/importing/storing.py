@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.importing.reading import Reading, ReadFile
+from annotation.importing.reading import ReadFile, Reading
 from annotation.importing.settings import ImportRoughSettings
 from pipeline.volume import Box
 from pipeline.workspace import Mask, Origin, Provenance, Verdict, Workspace, now_utc, write_mask
@@ -94,9 +94,6 @@ class Storing:
 
     Attributes
     ----------
-    parents : mapping of str to str
-        Structure to the mask a drawing was made from, where that is known (an editing session).
-        Elsewhere it is the earlier import of the structure.
     software : mapping
         Version of masksmith.
     who : str
@@ -107,7 +104,6 @@ class Storing:
     settings: ImportRoughSettings
     who: str
     software: Mapping[str, str] = field(default_factory=dict)
-    parents: Mapping[str, str] = field(default_factory=dict)
 
     def store(self, read: ReadFile, reading: Reading, shelf: Shelf) -> Stored:
         """Store one drawing, or find that it is there already."""
@@ -115,8 +111,10 @@ class Storing:
         crop, box = reading.mask.crop, reading.mask.box
         known = self._known(read, shelf, crop, box)
         if known is not None and not (self.settings.supersede and shelf.is_decided):
-            return Stored("kept", _kept_words(known, read, shelf), known, shelf.in_force == known)
-        if known is not None and known == shelf.in_force:
+            return Stored(
+                "kept", _kept_words(known, read, shelf), known, _same(shelf.in_force, known)
+            )
+        if known is not None and _same(shelf.in_force, known):
             return Stored("kept", _kept_words(known, read, shelf), known, True)
         made = self._provenance(read, reading, shelf)
         if self.settings.dry_run:
@@ -126,11 +124,11 @@ class Storing:
             known = write_mask(self.workspace.layout, case, shelf.structure, crop, made, box=box)
             self.workspace.record_masks([known])
             shelf.masks.append(known)
-        if self.settings.supersede and shelf.is_decided and shelf.in_force != known:
+        if self.settings.supersede and shelf.is_decided and not _same(shelf.in_force, known):
             verdicts = self._superseding(known, shelf)
             self.workspace.record_verdicts(verdicts)
             shelf.verdicts += verdicts
-        return Stored("stored", _stored_words(known, shelf), known, shelf.in_force == known)
+        return Stored("stored", _stored_words(known, shelf), known, _same(shelf.in_force, known))
 
     def _known(
         self, read: ReadFile, shelf: Shelf, crop: NDArray[np.bool_], box: Box
@@ -146,10 +144,8 @@ class Storing:
 
     def _provenance(self, read: ReadFile, reading: Reading, shelf: Shelf) -> Provenance:
         origin: Origin = self.settings.origin
-        parent = self.parents.get(shelf.structure) or (shelf.head.id if shelf.head else "")
         about = {"format": read.format, "placed": reading.how}
-        if reading.drawn_at:
-            about["drawn_at"] = reading.drawn_at
+        about["drawn_at"] = utc_moment(reading.drawn_at) or ""
         if reading.slices is not None:
             about["drawn_axis"] = reading.slices.axis_name
             about["drawn_slices"] = reading.slices.text
@@ -159,7 +155,7 @@ class Storing:
         return Provenance(
             origin,
             f"person:{who}",
-            parents=(parent,) if parent else (),
+            parents=(shelf.head.id,) if shelf.head else (),
             created=self._moment(reading.drawn_at, shelf),
             software={**read.software, **self.software},
             sources={SOURCE: read.digest},
@@ -182,7 +178,7 @@ class Storing:
 
     def _would_count(self, known: Mask, shelf: Shelf) -> bool:
         verdicts = [*shelf.verdicts, *self._superseding(known, shelf)]
-        return mask_in_force(shelf.masks, verdicts) == known
+        return _same(mask_in_force(shelf.masks, verdicts), known)
 
     def _superseding(self, new: Mask, shelf: Shelf) -> list[Verdict]:
         """Take back what keeps a drawing out of force; accepting it remains a person's act."""
@@ -200,7 +196,7 @@ class Storing:
         if self.settings.supersede and shelf.is_decided:
             verdicts = [*verdicts, *self._superseding(new, shelf)]
         after = replace(shelf, masks=[*shelf.masks, new], verdicts=verdicts)
-        counts = after.in_force == new
+        counts = _same(after.in_force, new)
         return Stored("stored", f"would be {_stored_words(new, after)}", None, counts)
 
 
@@ -239,6 +235,10 @@ def utc_moment(text: str) -> str | None:
         return None
 
 
+def _same(mask: Mask | None, other: Mask) -> bool:
+    return mask is not None and mask.id == other.id
+
+
 def _kept_words(mask: Mask, read: ReadFile, shelf: Shelf) -> str:
     if mask.provenance.sources.get(SOURCE) == read.digest:
         words = f"already in as {mask.id[:12]}"
@@ -258,7 +258,7 @@ def _stored_words(mask: Mask, shelf: Shelf) -> str:
 def _not_in_force(mask: Mask, shelf: Shelf) -> str:
     """Say why a drawing does not count; empty if it does."""
     counting = shelf.in_force
-    if counting == mask:
+    if _same(counting, mask):
         return ""
     if counting is None:
         last = shelf.verdicts[-1]

@@ -47,7 +47,7 @@ def load_synonyms(configs: Path, class_map: ClassMap) -> Synonyms:
     WordFileError
         If the file names a structure that no class map has, or gives a word to two structures.
     """
-    known = {name: "" for name in (*class_map.names, *_names_of_other_maps(configs))}
+    known = dict.fromkeys((*class_map.names, *_names_of_other_maps(configs)), "")
     table = _Table({key_of(name): (name, 0) for name in known})
     path = configs / FILE_NAME
     if not path.is_file():

@@ -16,6 +16,7 @@ from pipeline.volume.boxes import Box
 from pipeline.volume.grid import Grid
 
 _AXES = "ijk"
+_THIN_RUN = 2
 _RUN = re.compile(r"(\d+)(?:-(\d+))?")
 
 
@@ -74,7 +75,8 @@ class DrawnSlices:
 def drawn_slices(crop: NDArray[np.bool_], box: Box, grid: Grid) -> DrawnSlices:
     """Find the axis along which a mask was drawn slice by slice, and its slices.
 
-    The axis with the most gaps; without any, the one with the thickest slices.
+    An axis along which most runs are thin (see :func:`is_sparse`) and there are gaps; the one
+    with the most, else that of the CT's slices. So the gaps of a bowel that winds are no gaps.
 
     Parameters
     ----------
@@ -88,9 +90,17 @@ def drawn_slices(crop: NDArray[np.bool_], box: Box, grid: Grid) -> DrawnSlices:
     runs = [runs_along(crop, axis) for axis in range(3)]
     axes, _ = grid.world_axes()
     thickness = [round(step, 3) for step in grid.spacing_mm]
-    axis = max(range(3), key=lambda axis: (len(runs[axis]), thickness[axis], axes[axis]))
+    sparse = [axis for axis in range(3) if len(runs[axis]) > 1 and is_sparse(crop, axis)]
+    slice_axis = max(range(3), key=lambda axis: (thickness[axis], axes[axis]))
+    axis = max(sparse, key=lambda axis: len(runs[axis]), default=slice_axis)
     start = box[axis].start
     return DrawnSlices(axis, tuple((first + start, last + start) for first, last in runs[axis]))
+
+
+def is_sparse(crop: NDArray[np.bool_], axis: int) -> bool:
+    """Say whether a mask was drawn on single slices along an axis: most runs are thin."""
+    lengths = [last - first + 1 for first, last in runs_along(crop, axis)]
+    return bool(lengths) and float(np.median(lengths)) <= _THIN_RUN
 
 
 def runs_along(crop: NDArray[np.bool_], axis: int) -> tuple[tuple[int, int], ...]:

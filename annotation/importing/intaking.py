@@ -1,0 +1,128 @@
+"""The desk at which the driver looks at all drawings of a case together, then stores them."""
+
+import getpass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from annotation.importing.reading import ReadFile, Reading
+from annotation.importing.refusal import ImportRefused
+from annotation.importing.settings import ImportRoughSettings
+from annotation.importing.side_check import SideRules, wrong_sides
+from annotation.importing.storing import Shelf, Stored, Storing, shelves
+from pipeline.workspace import Case, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one drawing: stored (or kept), or why not."""
+
+    reading: Reading
+    stored: Stored | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDesk:
+    """Takes read files in by the settings of one call."""
+
+    workspace: Workspace
+    settings: ImportRoughSettings
+
+    def take_in(self, files: Sequence[ReadFile]) -> dict[Path, tuple[Result, ...]]:
+        """Decide about every drawing and store what may come in.
+
+        Returns
+        -------
+        dict of Path to tuple of Result
+            By file, in the order of its drawings.
+        """
+        by_case: dict[str, list[ReadFile]] = defaultdict(list)
+        results: dict[Path, tuple[Result, ...]] = {}
+        for file in files:
+            if file.case is None:
+                results[file.path] = tuple(Result(reading) for reading in file.readings)
+            else:
+                by_case[file.case.id].append(file)
+        for same in by_case.values():
+            case = same[0].case
+            assert case is not None
+            results |= self._case(case, same)
+        return results
+
+    def _case(self, case: Case, files: Sequence[ReadFile]) -> dict[Path, tuple[Result, ...]]:
+        drawn = _drawn(files, empty_too=self.settings.store_empty)
+        on_shelf = shelves(self.workspace, case.id, tuple(drawn))
+        in_force = self.workspace.in_force(case.id)
+        once = {name: found[0][1] for name, found in drawn.items() if len(found) == 1}
+        rules = SideRules(self.workspace.class_map, self.settings.side_margin_mm)
+        wrong = wrong_sides(once, in_force, case.grid, rules)
+        storing = Storing(self.workspace, self.settings, _who(self.settings), _software())
+        return {
+            file.path: tuple(
+                self._one(file, reading, _Look(drawn, wrong, on_shelf, storing))
+                for reading in file.readings
+            )
+            for file in files
+        }
+
+    def _one(self, file: ReadFile, reading: Reading, look: "_Look") -> Result:
+        name = reading.match.structure
+        if name is None or reading.refused is not None or reading.mask is None:
+            return Result(reading)
+        if not reading.mask.voxels and not self.settings.store_empty:
+            return Result(reading)
+        others = [other.path.name for other, _ in look.drawn[name] if other.path != file.path]
+        if others:
+            words = f"also in {', '.join(others)} of this run: import one, look, then the other"
+            return Result(replace(reading, refused=ImportRefused("two_files", words)))
+        side = look.wrong.get(name)
+        if side is not None and not self.settings.accept_sides:
+            return Result(replace(reading, refused=side))
+        notes = (f"taken although {side.words.partition(':')[0]}",) if side is not None else ()
+        stored = look.storing.store(file, reading, look.shelves[name])
+        return Result(reading, stored, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All that is known of a case when one of its drawings is decided about."""
+
+    drawn: Mapping[str, Sequence[tuple[ReadFile, Reading]]]
+    wrong: Mapping[str, ImportRefused]
+    shelves: Mapping[str, Shelf]
+    storing: Storing
+
+
+def _drawn(
+    files: Sequence[ReadFile], *, empty_too: bool
+) -> dict[str, list[tuple[ReadFile, Reading]]]:
+    """Group by structure what could be placed and holds voxels, or is stored empty."""
+    drawn: dict[str, list[tuple[ReadFile, Reading]]] = defaultdict(list)
+    for file in files:
+        for reading in file.readings:
+            name = reading.match.structure
+            if name is None or reading.refused is not None or reading.mask is None:
+                continue
+            if reading.mask.voxels or empty_too:
+                drawn[name].append((file, reading))
+    return drawn
+
+
+def _who(settings: ImportRoughSettings) -> str:
+    """Name who commands: verdicts of superseding are this person's."""
+    if settings.by:
+        return settings.by
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+def _software() -> dict[str, str]:
+    try:
+        return {"masksmith": version("masksmith")}
+    except PackageNotFoundError:
+        return {}
