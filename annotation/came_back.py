@@ -163,23 +163,49 @@ def _placed(
         return NOTHING
     try:
         placed = place(drawing.shape, reading.record.case.grid)
+        patch = Patch(placed.crop, placed.box)
+        if placed.how in _ON_OTHER_AXES:
+            _refuse_elsewhere(patch, before.written, "; ".join(placed.notes))
+        _refuse_other_side(reading, name, patch, before.written)
     except ImportRefused as refused:
         came.refused[name] = refused.words
         return None
-    patch = Patch(placed.crop, placed.box)
-    if placed.how in _ON_OTHER_AXES and before.written.voxels:
-        both = patch.voxels - patch.added_to(before.written)
-        dice = 2 * both / (patch.voxels + before.written.voxels)
-        if dice < _LEAST_DICE:
-            came.refused[name] = (
-                f"the file has other axes than were given out ({'; '.join(placed.notes)}) and the "
-                f"structure lies elsewhere (Dice {dice:.2f}, expected {_LEAST_DICE} or more): "
-                "mirrored? Save it on the grid of ct.nii.gz"
-            )
-            return None
     if placed.how == "resampled":
         came.notes.append(f"{name}: {'; '.join(placed.notes)}")
     return patch
+
+
+def _refuse_elsewhere(patch: Patch, written: Patch, how: str) -> None:
+    """Refuse a file of other axes that does not show what was given out about where it was."""
+    dice = _dice(patch, written)
+    if written.voxels and dice < _LEAST_DICE:
+        raise ImportRefused(
+            "elsewhere",
+            f"the file has other axes than were given out ({how}) and the structure lies elsewhere "
+            f"(Dice {dice:.2f}, expected {_LEAST_DICE} or more): mirrored? Save it on the grid of "
+            "ct.nii.gz",
+        )
+
+
+def _refuse_other_side(reading: Reading, name: str, patch: Patch, written: Patch) -> None:
+    """Refuse a structure that lies where the one of the other side is."""
+    mirror = reading.workspace.class_map[name].mirror
+    other = reading.record.in_force().get(mirror) if mirror else None
+    if other is None or not other.voxels:
+        return
+    there = Patch(reading.workspace.mask_crop(other), other.box)
+    on_other, on_own = _dice(patch, there), _dice(patch, written)
+    if on_other > max(on_own, _LEAST_DICE):
+        raise ImportRefused(
+            "sides",
+            f"it lies where {mirror} is (Dice {on_other:.2f}, with {name} as given out "
+            f"{on_own:.2f}): left and right exchanged?",
+        )
+
+
+def _dice(one: Patch, other: Patch) -> float:
+    both = one.voxels - one.added_to(other)
+    return 2 * both / max(one.voxels + other.voxels, 1)
 
 
 def _correction(

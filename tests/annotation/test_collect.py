@@ -402,3 +402,25 @@ def test_a_file_is_read_in_a_process_of_its_own(workspace, session):
     edit_segment(session / "masks.seg.nrrd", "liver", np.s_[18:20, 6:8, 22:24])
     results = by_subject(collect(workspace, CollectRequest(session)))
     assert results["s0001 liver"].status == "done"
+
+
+def test_left_and_right_exchanged_is_refused_with_figures(
+    workspace, drawn_case, add_mask, model, tmp_path
+):
+    add_mask(drawn_case, "kidney_right", np.s_[24:29, 3:7, 2:9], model)
+    add_mask(drawn_case, "kidney_left", np.s_[6:11, 3:7, 2:9], model)
+    request = SessionRequest("s0001", ("kidney_right", "kidney_left"), "slicer", tmp_path / "s")
+    path = open_session(workspace, request).folder / "masks.seg.nrrd"
+    voxels, header = nrrd.read(str(path))
+    header["Segment0_Name"], header["Segment1_Name"] = (
+        header["Segment1_Name"],
+        header["Segment0_Name"],
+    )
+    nrrd.write(str(path), voxels, header)
+    before = workspace.masks("s0001")
+    results = by_subject(take_in(workspace, path.parent))
+    for side, other in (("left", "right"), ("right", "left")):
+        refused = results[f"s0001 kidney_{side}"]
+        assert refused.status == "failed"
+        assert f"lies where kidney_{other} is (Dice 1.00" in refused.note
+    assert workspace.masks("s0001") == before

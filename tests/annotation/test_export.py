@@ -201,6 +201,32 @@ def test_dicom_goes_onto_the_series_of_the_case(format_name, workspace, dicom_ca
         assert np.array_equal(whole, expected), drawing.name
 
 
+def test_contours_corrected_elsewhere_come_back(workspace, dicom_case, tmp_path):
+    """The contour of one slice of the liver is deleted, as in a treatment-planning system."""
+    import pydicom
+
+    from annotation.collect import CollectRequest, collect
+
+    case, pacs = dicom_case
+    (exported,) = export(workspace, tmp_path / "out", "rtstruct", dicom=pacs)
+    request = CollectRequest(tmp_path / "out", by="anna", isolate=False)
+    assert [r.status for r in collect(workspace, request)] == ["kept"]
+    structure_set = pydicom.dcmread(exported.files[0])
+    number = next(
+        r.ROINumber for r in structure_set.StructureSetROISequence if r.ROIName == "liver"
+    )
+    (roi,) = (r for r in structure_set.ROIContourSequence if r.ReferencedROINumber == number)
+    del roi.ContourSequence[0]
+    structure_set.save_as(exported.files[0])
+    given = workspace.in_force(case.id)["liver"]
+    done = [r for r in collect(workspace, request) if r.status == "done"]
+    area = 14 * 14
+    assert [(d.subject, d.added, d.removed) for d in done] == [("s0009 liver", 0, area)]
+    mask = workspace.in_force(case.id)["liver"]
+    assert mask.provenance.parents == (given.id,)
+    assert mask.voxels == given.voxels - area
+
+
 def test_a_case_of_another_series_is_refused(workspace, dicom_case, tmp_path):
     _, pacs = dicom_case
     (refused,) = export(workspace, tmp_path / "out", "rtstruct", dicom=pacs / "other")
