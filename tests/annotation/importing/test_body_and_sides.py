@@ -30,9 +30,7 @@ def drawings(body: Phantom, class_map: ClassMap, mirrored: bool = False) -> dict
     }
 
 
-def readings(
-    drawn: dict[str, Placed], body: Body, grid: Grid, *names: str
-) -> dict[str, Reading]:
+def readings(drawn: dict[str, Placed], body: Body, grid: Grid, *names: str) -> dict[str, Reading]:
     found = {}
     for name in names or tuple(drawn):
         one = drawn[name]
@@ -92,7 +90,9 @@ def test_one_exchanged_pair_among_others(
     assert "x grows to the patient's right" in wrong["kidney_left"].words
 
 
-@pytest.mark.parametrize("name", ["kidney_left", "lung_upper_lobe_right", "femur_left", "rib_left_7"])
+@pytest.mark.parametrize(
+    "name", ["kidney_left", "lung_upper_lobe_right", "femur_left", "rib_left_7"]
+)
 def test_a_single_structure_on_the_wrong_side(
     name: str, small_body: Phantom, found: Body, phantom_class_map: ClassMap, rules: SideRules
 ) -> None:

@@ -115,7 +115,10 @@ def test_a_case_told_is_checked_against_the_series(finder: Callable[..., CaseFin
 def test_a_series_unknown_here_never_comes_onto_another_by_its_name(
     finder: Callable[..., CaseFinder],
 ) -> None:
-    assert refused(finder(), drawn(series_uids=("7.7",)), Hints(named=("ct-a",))).kind == "other_series"
+    assert (
+        refused(finder(), drawn(series_uids=("7.7",)), Hints(named=("ct-a",))).kind
+        == "other_series"
+    )
 
 
 def test_the_grid_singles_one_case_out(

@@ -1,4 +1,4 @@
-"""Drawings onto the grid of a case: exact where that is possible, refused where it is suspicious."""
+"""Drawings onto the grid of a case: exactly where possible, refused where suspicious."""
 
 import numpy as np
 import pytest
@@ -245,7 +245,9 @@ def test_contours_fill_their_slices() -> None:
 def test_contours_half_a_slice_off_are_refused() -> None:
     grid = case_grid()
     contours = ContourShape(tuple(square(k + 0.5, grid) for k in range(5, 9)))
-    with pytest.raises(ImportRefused, match=r"4 of 4 contours lie 0.50 slices \(1.5 mm\)") as raised:
+    with pytest.raises(
+        ImportRefused, match=r"4 of 4 contours lie 0.50 slices \(1.5 mm\)"
+    ) as raised:
         place(contours, grid)
     assert raised.value.kind == "half_voxel"
     assert place(contours, grid, other_series=True).voxels > 0
