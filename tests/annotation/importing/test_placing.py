@@ -1,4 +1,4 @@
-"""Drawings onto the grid of a case: exact where that is possible, refused where it is suspicious."""
+"""Drawings onto the grid of a case: exactly where possible, refused where suspicious."""
 
 import numpy as np
 import pytest
