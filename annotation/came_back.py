@@ -12,7 +12,7 @@ from annotation.importing.names import Match, Matcher, label_of
 from annotation.importing.placing import is_empty, place
 from annotation.importing.refusal import ImportRefused
 from annotation.patches import NOTHING, Patch, changed
-from annotation.revisions import Correction
+from annotation.revisions import Correction, has_collected
 from pipeline.workspace import CaseRecord, Workspace, digest_of, digest_of_file
 
 _LEFT_OUT = "left out"
@@ -89,7 +89,9 @@ def compare_file(reading: Reading, file: HandedFile) -> CameBack:
     if not path.is_file():
         raise HandoutError(f"{path}: is gone; put it back, or open a new session")
     came = CameBack()
-    if digest_of_file(path) == file.sha256:
+    # After a correction was collected, the file as it was given out takes it back.
+    is_first = not has_collected(reading.record, reading.handout.id, _name_digest(file))
+    if is_first and digest_of_file(path) == file.sha256:
         came.unchanged = sum(segment.structure not in file.locked for segment in file.segments)
         return came
     given = given_out(reading.workspace, reading.record, file)
@@ -217,9 +219,13 @@ def _correction(
         given_id=before.mask_id,
         given=before.mask,
         session=reading.handout.id,
-        # The name itself may be a person's choice of words, and stays outside.
-        file_name=digest_of({"file": file.path}),
+        file_name=_name_digest(file),
     )
+
+
+def _name_digest(file: HandedFile) -> str:
+    """Tell files of a session apart; a name itself may be anybody's words, and stays outside."""
+    return digest_of({"file": file.path})
 
 
 def _look_for_missing(

@@ -53,14 +53,23 @@ class Stored:
     note: str
 
 
+def has_collected(record: CaseRecord, session: str, file_name: str) -> bool:
+    """Tell whether anything was collected from a file of a session."""
+    return any(_came_from(mask, session, file_name) for mask in record.masks)
+
+
+def _came_from(mask: Mask, session: str, file_name: str) -> bool:
+    sources = mask.provenance.sources
+    return sources.get(_SESSION) == session and sources.get(_FILE) == file_name
+
+
 def collected_before(record: CaseRecord, correction: Correction) -> Mask | None:
     """Find what was collected last of this structure from this file of this session."""
     found = [
         mask
         for mask in record.masks
         if mask.structure == correction.structure
-        and mask.provenance.sources.get(_SESSION) == correction.session
-        and mask.provenance.sources.get(_FILE) == correction.file_name
+        and _came_from(mask, correction.session, correction.file_name)
     ]
     return max(found, key=lambda mask: (mask.provenance.created, mask.id), default=None)
 

@@ -97,9 +97,10 @@ def command(
         structures=tuple(name for part in structures for name in part),
         **words,
     )
-    results = []
+    workspace, results = call.open_workspace(), []
     with progress_for(call, "export") as progress:
-        for result in export_masks(call.open_workspace(), request):
+        progress.expect(len(request.cases) or len(workspace.cases()))
+        for result in export_masks(workspace, request):
             progress.hear(Outcome(result.case_id, result.status, result.note))
             results.append(result)
     if not results:

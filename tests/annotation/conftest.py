@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotation.sessions import SessionRequest, open_session
 from pipeline.workspace import Case, Mask, Provenance, Workspace, write_mask
 
 
@@ -50,6 +51,22 @@ def drawn_case(case: Case, add_mask: Callable[..., Mask], model: Provenance) -> 
     for name, box in BOXES.items():
         add_mask(case, name, box, model)
     return case
+
+
+@pytest.fixture
+def session(workspace, drawn_case, tmp_path):
+    """Give the folder of a Slicer session with liver, stomach and an aorta to be drawn."""
+    request = SessionRequest(
+        "s0001", ("liver", "stomach", "aorta"), "slicer", tmp_path / "s", by="anna"
+    )
+    return open_session(workspace, request).folder
+
+
+@pytest.fixture
+def snap(workspace, drawn_case, tmp_path):
+    """Give the folder of an ITK-SNAP session with liver and stomach."""
+    request = SessionRequest("s0001", ("liver", "stomach"), "itksnap", tmp_path / "s", by="anna")
+    return open_session(workspace, request).folder
 
 
 def saved(folder: Path) -> list[str]:

@@ -161,6 +161,17 @@ def test_what_cannot_be_asked_for(workspace, drawn_case, tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_a_folder_that_cannot_be_written_fails_the_case_alone(
+    workspace, drawn_case, add_case, add_mask, model, tmp_path
+):
+    add_mask(add_case("s0002"), "liver", BOXES["liver"], model)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "s0001").write_text("a file where a folder must be")
+    results = export(workspace, tmp_path / "out", per_structure=True)
+    assert [(r.case_id, r.status) for r in results] == [("s0001", "failed"), ("s0002", "done")]
+    assert "cannot be written" in results[0].note
+
+
 def test_a_case_without_masks_fails_if_named_and_is_passed_over_otherwise(
     workspace, drawn_case, add_case, tmp_path
 ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anatomy import ClassMap, Structure
+from pipeline.anatomy import Structure
 from pipeline.errors import BadInput
 from pipeline.volume import Box, Grid
 from pipeline.workspace import CaseRecord, Mask, Workspace
@@ -225,15 +225,8 @@ def making_of(mask: Mask, known: Mapping[str, Mask]) -> Making:
     return Making("MANUAL")
 
 
-def paint(outgoing: Outgoing, class_map: ClassMap | None = None) -> Painted:
-    """Paint the masks into one label map, the strongest last.
-
-    Parameters
-    ----------
-    outgoing : Outgoing
-    class_map : ClassMap, optional
-        To name values in the report; by default the structures that go out.
-    """
+def paint(outgoing: Outgoing) -> Painted:
+    """Paint the masks into one label map, the strongest last."""
     by_name = {segment.name: segment for segment in outgoing.segments}
     largest = max((outgoing.value_of(segment) for segment in outgoing.segments), default=1)
     dtype = np.uint8 if largest <= 255 else np.uint16
@@ -244,10 +237,10 @@ def paint(outgoing: Outgoing, class_map: ClassMap | None = None) -> Painted:
         segment = by_name[name]
         if segment.is_empty:
             continue
-        under, counts = np.unique(labels[segment.box][segment.crop], return_counts=True)
-        for value, count in zip(under, counts, strict=True):
-            if value:
-                lost[names[int(value)], name] = int(count)
+        under = labels[segment.box][segment.crop]
+        counts = np.bincount(under[under > 0])
+        for value in np.flatnonzero(counts).tolist():
+            lost[names[value], name] = int(counts[value])
         value = outgoing.value_of(segment)
         np.copyto(labels[segment.box], value, where=segment.crop, casting="unsafe")
     return Painted(labels, lost)

@@ -7,6 +7,9 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from matplotlib.path import Path as Polygon
 
 from annotation.formats.writers import CannotExport, writer_of
@@ -175,6 +178,16 @@ def test_an_outline_goes_through_the_middle_and_a_hole_is_a_curve_inside():
     assert outer.min() == 0.5
     assert outer.max() == 5.5
     assert len(outer) == 8
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_filling_the_outlines_of_any_plane_gives_the_plane_back(plane):
+    centres = np.argwhere(np.ones_like(plane))
+    found = np.zeros_like(plane)
+    for curve in outlines(plane):
+        assert len(curve) >= 4
+        found ^= Polygon(curve).contains_points(centres).reshape(plane.shape)
+    assert np.array_equal(found, plane)
 
 
 def test_a_mask_at_the_border_is_closed_outside_it():
