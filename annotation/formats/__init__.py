@@ -77,6 +77,8 @@ def read_drawn_file(
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise refused(path, "no ordinary file", "a file of drawings", "give its files instead")
         reader = reader_for(path)
         if reader is None:
             raise refused(

@@ -10,16 +10,20 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
-from annotation.formats.drawing import ReadLimits
+from annotation.formats.drawing import DrawnFileError, ReadLimits
 from annotation.formats.refusal import plain_name, refused
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _MOST_INFLATED_BYTES = 2 * 2**30
 _INFLATE_STEP_BYTES = 2**20
 _PREAMBLE_BYTES = 128
+_META_BYTES = 2**16
+_SOP_CLASS, _TRANSFER_SYNTAX = 0x00020002, 0x00020010
 
 # What pydicom raises on files that are broken or lie; anything else is a fault of ours.
 UNREADABLE: tuple[type[Exception], ...] = (
@@ -34,19 +38,51 @@ def is_dicom(path: Path) -> bool:
         return file.read(_PREAMBLE_BYTES + 4)[_PREAMBLE_BYTES:] == b"DICM"
 
 
+@dataclass(frozen=True, slots=True)
+class MetaInformation:
+    """What the first group of a DICOM file says: kind, encoding, and where the object begins."""
+
+    sop_class: str
+    transfer_syntax: str
+    object_offset: int
+
+
+def meta_information(path: Path) -> MetaInformation:
+    """Read the first group of a file, from its first 64 KiB only.
+
+    Raises
+    ------
+    DrawnFileError
+        If it is no DICOM or its first group is broken.
+    """
+    from pydicom.filereader import data_element_generator
+
+    with path.open("rb") as file:
+        start = BytesIO(file.read(_META_BYTES))
+    with readable(path):
+        if start.read(_PREAMBLE_BYTES + 4)[_PREAMBLE_BYTES:] != b"DICM":
+            raise ValueError("no mark after the preamble")
+        elements = {
+            int(element.tag): element.value or b""
+            for element in data_element_generator(
+                start, False, True, stop_when=lambda tag, vr, length: tag.group != 2
+            )
+        }
+        sop_class, syntax = (
+            elements.get(tag, b"").decode("ascii", "replace").rstrip("\0 ")
+            for tag in (_SOP_CLASS, _TRANSFER_SYNTAX)
+        )
+    return MetaInformation(sop_class, syntax, start.tell())
+
+
 def sop_class_of(path: Path) -> str:
     """Read from the file's meta information what kind of object it is; empty if unreadable."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-    from pydicom.filereader import read_file_meta_info
-
     if not is_dicom(path):
         return ""
-    with _quiet():
-        try:
-            meta = read_file_meta_info(path)
-            return str(meta.get("MediaStorageSOPClassUID", ""))
-        except (InvalidDicomError, BytesLengthException, *UNREADABLE):
-            return ""
+    try:
+        return meta_information(path).sop_class
+    except DrawnFileError:
+        return ""
 
 
 def read_dicom(path: Path, limits: ReadLimits) -> Any:
@@ -70,9 +106,24 @@ def read_dicom(path: Path, limits: ReadLimits) -> Any:
             f"at most {limits.max_bytes:,}",
             "export fewer segments into one file",
         )
-    with readable(path):
+    with readable(path), _WithinTheFile(path) as file:
         _require_small_when_inflated(path, limits)
-        return pydicom.dcmread(path)
+        return pydicom.dcmread(file)
+
+
+class _WithinTheFile(BufferedReader):
+    """A file of which never more is asked for than there is.
+
+    A length in a damaged file can be anything up to 4 GB, and would be allocated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(FileIO(path))
+        self._size = path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 @contextmanager
@@ -106,16 +157,14 @@ def _quiet() -> Iterator[None]:
 
 def _require_small_when_inflated(path: Path, limits: ReadLimits) -> None:
     """Inflate a deflated file in small steps, so that a bomb is met before it is opened."""
-    from pydicom.filereader import read_file_meta_info
-
-    meta = read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != _DEFLATED:
+    meta = meta_information(path)
+    if meta.transfer_syntax != _DEFLATED:
         return
     most = min(limits.max_bytes, _MOST_INFLATED_BYTES)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     total = 0
     with path.open("rb") as file:
-        file.seek(_PREAMBLE_BYTES + 4 + 12 + int(meta["FileMetaInformationGroupLength"].value))
+        file.seek(meta.object_offset)
         while block := file.read(2**16):
             while block:
                 total += len(inflater.decompress(block, _INFLATE_STEP_BYTES))

@@ -185,12 +185,10 @@ def _notes(segmentation: _Segmentation, shapes: Collection[int]) -> tuple[str, .
 
 def _frames(segmentation: _Segmentation) -> Iterator[NDArray[np.generic]]:
     """Yield each frame as (rows, columns): 0 outside, and above it inside or the segment."""
-    from pydicom.pixels import iter_pixels
-
     dataset = segmentation.dataset
     shape = (int(dataset.Rows), int(dataset.Columns))
     most = float(dataset.get("MaximumFractionalValue") or 255)
-    for frame in iter_pixels(dataset, raw=True):
+    for frame in _decoded(segmentation):
         if frame.shape != shape:
             raise refused(
                 segmentation.path,
@@ -198,7 +196,31 @@ def _frames(segmentation: _Segmentation) -> Iterator[NDArray[np.generic]]:
                 f"{shape} as the header says",
                 "export the segmentation again",
             )
-        yield frame >= _INSIDE_FROM * most if segmentation.kind == "FRACTIONAL" else frame
+        if segmentation.kind == "FRACTIONAL":
+            yield np.greater_equal(frame, _INSIDE_FROM * most)
+        else:
+            yield frame
+
+
+def _decoded(segmentation: _Segmentation) -> Iterator[NDArray[np.generic]]:
+    from pydicom.pixels import iter_pixels
+
+    dataset = segmentation.dataset
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated or int(dataset.BitsAllocated) != 1:
+        yield from iter_pixels(dataset, raw=True)
+        return
+    if not syntax.is_little_endian:
+        raise refused(
+            segmentation.path, "bits in big-endian order", "little-endian", "export it again"
+        )
+    # pydicom 3.0 misplaces bits where a frame does not end with a byte.
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    packed = np.frombuffer(dataset.PixelData, np.uint8)
+    for start in range(0, int(dataset.NumberOfFrames) * rows * columns, rows * columns):
+        some = packed[start // 8 : (start + rows * columns + 7) // 8]
+        bits = np.unpackbits(some, bitorder="little")[start % 8 :]
+        yield bits[: rows * columns].reshape(rows, columns)
 
 
 def _drawings(

@@ -14,7 +14,7 @@ from pathlib import Path
 from annotation.formats.dicom_file import is_dicom, sop_class_of
 from annotation.formats.drawing import DrawnFileError, Reader
 from annotation.formats.naming import companions_of, is_volume, looks_like_image
-from annotation.formats.nrrd_file import read_nrrd_header, recognise_nrrd
+from annotation.formats.nrrd_header import read_nrrd_header, recognise_nrrd
 from annotation.formats.refusal import plain_name
 from pipeline.volume import is_partial
 

@@ -114,12 +114,21 @@ def read_within(task: _Task) -> GuardedRead:
     """Read one file within the task's memory; what is wrong with it comes back as text."""
     from annotation.formats import read_drawn_file
 
+    _import_before_the_ceiling()
     try:
         with memory_ceiling(task.guard.memory_bytes):
             drawn = read_drawn_file(task.path, task.guard.limits, name_table=task.name_table)
             return GuardedRead(task.path, drawn)
     except DrawnFileError as error:
         return GuardedRead(task.path, error=str(error))
+
+
+def _import_before_the_ceiling() -> None:
+    """Load what readers import as they go: libraries take address space that is not the file's."""
+    from importlib import import_module
+
+    for name in ("nibabel", "nrrd", "pydicom.pixels", "scipy.ndimage", "defusedxml.ElementTree"):
+        import_module(name)
 
 
 def _how(error: str | None) -> str:

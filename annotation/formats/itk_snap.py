@@ -11,7 +11,7 @@ from pathlib import Path
 from annotation.formats.drawing import DrawnFile, ReadLimits
 from annotation.formats.naming import labelled_file, snap_description
 from annotation.formats.nifti import read_nifti_label_map, recognise_nifti
-from annotation.formats.nrrd_file import recognise_nrrd
+from annotation.formats.nrrd_header import recognise_nrrd
 from annotation.formats.nrrd_label_map import read_nrrd_label_map
 
 

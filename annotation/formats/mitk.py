@@ -21,14 +21,9 @@ import numpy as np
 from annotation.formats.codes import side_of, snomed_code, what_it_is
 from annotation.formats.drawing import Drawing, DrawnFile, ReadLimits, VoxelShape
 from annotation.formats.label_map import EMPTY_BOX, crop_of, label_map
-from annotation.formats.nrrd_file import (
-    NrrdHeader,
-    layers_of,
-    nrrd_grid,
-    read_nrrd_header,
-    read_nrrd_samples,
-    recognise_nrrd,
-)
+from annotation.formats.nrrd_geometry import nrrd_grid
+from annotation.formats.nrrd_header import NrrdHeader, read_nrrd_header, recognise_nrrd
+from annotation.formats.nrrd_samples import layers_of, read_nrrd_samples
 from annotation.formats.refusal import plain_name, refused, require_drawings, require_size
 from pipeline.volume import Grid
 

@@ -6,13 +6,9 @@ from pathlib import Path
 from annotation.formats.drawing import DrawnFile, ReadLimits
 from annotation.formats.label_map import LabelMap, label_map
 from annotation.formats.naming import labelled_file
-from annotation.formats.nrrd_file import (
-    layers_of,
-    nrrd_grid,
-    read_nrrd_header,
-    read_nrrd_samples,
-    recognise_nrrd,
-)
+from annotation.formats.nrrd_geometry import nrrd_grid
+from annotation.formats.nrrd_header import read_nrrd_header, recognise_nrrd
+from annotation.formats.nrrd_samples import layers_of, read_nrrd_samples
 from annotation.formats.refusal import refused
 
 

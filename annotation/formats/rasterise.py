@@ -31,8 +31,9 @@ _PLANAR_TOLERANCE_SLICES = 0.25
 _PLANAR_TOLERANCE_MM = 0.1
 _SAME_PLANE_MM = 0.1
 _ON_SLICE = 0.05
-_NEIGHBOURS = 1.5  # planes farther apart than this many usual distances have a gap between
+_NEIGHBOURS = 1.5  # planes farther apart than this many of the least distance have a gap between
 _HALF = 0.5
+_TIE = 1e-3  # slices; of two planes equally near, the one above counts
 
 
 class ContourPlacementError(BadInput):
@@ -118,7 +119,7 @@ def rasterise(contours: ContourShape, grid: Grid, *, interpolate: bool = True) -
     sources = _sources(depths, grid.shape[axis], interpolate)
     pixel_mm = (grid.spacing_mm[others[0]], grid.spacing_mm[others[1]])
     slices = {k: _slice(source, filled, pixel_mm) for k, source in sources.items()}
-    drawn = [k for k in sources if depths.size and np.abs(depths - k).min() <= _HALF + 1e-6]
+    drawn = [k for k in sources if depths.size and np.abs(depths - k).min() <= _HALF + _TIE]
     inside = (depths >= -_HALF) & (depths < grid.shape[axis] - _HALF)
     outside = sum(len(planes[at].curves) for at in np.flatnonzero(~inside))
     cut = sum(_reaches_out(curve, shape) for plane in planes for curve in plane.curves)
@@ -180,13 +181,13 @@ def _sources(depths: NDArray[np.float64], slices: int, interpolate: bool) -> dic
     """Choose for each slice the plane or the two planes that it is filled from."""
     if depths.size == 0:
         return {}
-    usual = float(np.median(np.diff(depths))) if depths.size > 1 else 1.0
+    usual = float(np.diff(depths).min()) if depths.size > 1 else 1.0
     is_finer = interpolate and usual > 1 + _ON_SLICE
     reach = usual / 2 if is_finer else _HALF
     sources: dict[int, _Source] = {}
     first = max(int(np.floor(depths[0] - reach)), 0)
     for k in range(first, min(int(np.ceil(depths[-1] + reach)) + 1, slices)):
-        nearest = int(np.argmin(np.abs(depths - k)))
+        nearest = int(np.argmin(np.abs(depths - k - _TIE)))
         away = k - float(depths[nearest])
         after = int(np.searchsorted(depths, k))
         if is_finer and abs(away) > _ON_SLICE and 0 < after < depths.size:
@@ -195,7 +196,7 @@ def _sources(depths: NDArray[np.float64], slices: int, interpolate: bool) -> dic
                 weight = (k - float(depths[after - 1])) / gap
                 sources[k] = _Source(after - 1, after, weight)
                 continue
-        if -reach - 1e-6 <= away < reach - 1e-6:
+        if -reach - _TIE <= away < reach - _TIE:
             sources[k] = _Source(nearest, nearest)
     return sources
 
