@@ -12,6 +12,7 @@ from annotation.importing.refusal import ImportRefused
 from annotation.importing.settings import ImportRoughSettings
 from annotation.importing.side_check import SideRules, wrong_sides
 from annotation.importing.storing import Shelf, Stored, Storing, shelves
+from pipeline.errors import BadInput
 from pipeline.workspace import Case, Workspace
 
 _MISPLACED_SHARE = 0.05
@@ -87,7 +88,10 @@ class CaseDesk:
         if side is not None and not self.settings.accept_sides:
             return Result(replace(reading, refused=side))
         notes = (f"taken although {side.words.partition(':')[0]}",) if side is not None else ()
-        stored = look.storing.store(file, reading, look.shelves[name])
+        try:
+            stored = look.storing.store(file, reading, look.shelves[name])
+        except BadInput as error:  # a damaged mask of the workspace must not stop the others
+            return Result(replace(reading, refused=ImportRefused("not_stored", str(error))))
         return Result(reading, stored, notes)
 
 
