@@ -40,7 +40,7 @@ class CaseFinder:
         Raises
         ------
         ImportRefused
-            ``no_case``, ``several_cases``, ``contradiction``, ``other_series``.
+            ``no_case``, ``several_cases``, ``contradiction``, ``other_series``, ``other_frame``.
         """
         if hints.told is not None:
             return self._told(hints.told, drawn.references)
@@ -76,6 +76,7 @@ class CaseFinder:
                 "there, or say --allow-other-series if it shall come onto this one by place",
             )
         self._refuse_other_series(case, said)
+        self._refuse_other_frame(case, said)
         return FoundCase(case, self._note(said, case, by_series))
 
     def _refuse_other_series(self, case: Case, said: References) -> None:
@@ -86,6 +87,17 @@ class CaseFinder:
                 f"it was drawn on series {self._short(said)}, which is not taken in; case "
                 f"{case.id} is another series: take the right one in, or say --allow-other-series",
             )
+
+    def _refuse_other_frame(self, case: Case, said: References) -> None:
+        """Refuse another series whose world coordinates mean other places."""
+        uid = said.frame_of_reference_uid
+        if not uid or case.frame_of_reference_id is None or case.id in self.index.of_frame(uid):
+            return
+        raise ImportRefused(
+            "other_frame",
+            f"its frame of reference is not that of {case.id}: the same coordinates are another "
+            "place there, so it cannot be placed; register the two images first",
+        )
 
     def _on_other_series(
         self, drawn: DrawnFile, hints: Hints, same_exam: Sequence[str]
@@ -104,6 +116,7 @@ class CaseFinder:
             ("the case id in its name", hints.named),
         ]
         case = self._only(_agreeing(evidence), drawn)
+        self._refuse_other_frame(case, said)
         return FoundCase(case, self._note(said, case, ()))
 
     def _only(self, candidates: Sequence[str], drawn: DrawnFile) -> Case:

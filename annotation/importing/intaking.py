@@ -12,7 +12,11 @@ from annotation.importing.refusal import ImportRefused
 from annotation.importing.settings import ImportRoughSettings
 from annotation.importing.side_check import SideRules, wrong_sides
 from annotation.importing.storing import Shelf, Stored, Storing, shelves
+from pipeline.errors import BadInput
 from pipeline.workspace import Case, Workspace
+
+_MISPLACED_SHARE = 0.05
+"""Of what was drawn together; a single mask among a hundred may have strayed by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class CaseDesk:
         dict of Path to tuple of Result
             By file, in the order of its drawings.
         """
+        misplaced = _misplaced(files)
+        files = [_not_misplaced(file, misplaced) for file in files]
         by_case: dict[str, list[ReadFile]] = defaultdict(list)
         results: dict[Path, tuple[Result, ...]] = {}
         for file in files:
@@ -82,7 +88,10 @@ class CaseDesk:
         if side is not None and not self.settings.accept_sides:
             return Result(replace(reading, refused=side))
         notes = (f"taken although {side.words.partition(':')[0]}",) if side is not None else ()
-        stored = look.storing.store(file, reading, look.shelves[name])
+        try:
+            stored = look.storing.store(file, reading, look.shelves[name])
+        except BadInput as error:  # a damaged mask of the workspace must not stop the others
+            return Result(replace(reading, refused=ImportRefused("not_stored", str(error))))
         return Result(reading, stored, notes)
 
 
@@ -94,6 +103,52 @@ class _Look:
     wrong: Mapping[str, ImportRefused]
     shelves: Mapping[str, Shelf]
     storing: Storing
+
+
+def _misplaced(files: Sequence[ReadFile]) -> dict[tuple[str, Path], ImportRefused]:
+    """Find what was drawn together and lies at a wrong place: too many of it are in the air.
+
+    What lies in one file or folder was drawn on one image. Of a set put into the wrong case or
+    place some masks end in the air around the body, others inside it where nobody notices.
+    """
+    together: dict[tuple[str, Path], list[Reading]] = defaultdict(list)
+    for file in files:
+        if file.case is not None:
+            readings = [reading for reading in file.readings if _has_place(reading)]
+            together[file.case.id, file.path.parent] += readings
+    misplaced = {}
+    for place, readings in together.items():
+        air = [r.match.structure or "" for r in readings if _is_in_air(r)]
+        if len(air) >= _MISPLACED_SHARE * len(readings) and len(readings) > 1 and air:
+            words = (
+                f"{len(air)} of the {len(readings)} drawings beside it lie mostly in the air "
+                f"around the body ({', '.join(air[:3])}): another case or place?"
+            )
+            misplaced[place] = ImportRefused("drawn_elsewhere", words)
+    return misplaced
+
+
+def _not_misplaced(file: ReadFile, misplaced: Mapping[tuple[str, Path], ImportRefused]) -> ReadFile:
+    """Refuse what belongs to a misplaced set."""
+    error = None if file.case is None else misplaced.get((file.case.id, file.path.parent))
+    if error is None:
+        return file
+    readings = tuple(
+        replace(reading, refused=error)
+        if _has_place(reading) and not _is_in_air(reading)
+        else reading
+        for reading in file.readings
+    )
+    return replace(file, readings=readings)
+
+
+def _is_in_air(reading: Reading) -> bool:
+    return reading.refused is not None and reading.refused.kind == "in_air"
+
+
+def _has_place(reading: Reading) -> bool:
+    """Whether a drawing came onto the grid with voxels."""
+    return _is_in_air(reading) or (reading.mask is not None and reading.mask.voxels > 0)
 
 
 def _drawn(

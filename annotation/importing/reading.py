@@ -20,6 +20,7 @@ from pipeline.errors import BadInput
 from pipeline.volume import Box
 from pipeline.volume.drawn_slices import DrawnSlices
 from pipeline.volume.memory_ceiling import memory_ceiling
+from pipeline.volume.sides import centre_x_mm
 from pipeline.workspace import Case, digest_of_file
 
 _JOINED = " + "
@@ -230,7 +231,6 @@ class _Placer:
                 f"{share:.0%} of its {placed.voxels} voxels lie in the air around the body, "
                 f"expected at most {self.task.air_limit_share:.0%}: another case, or mirrored?",
             )
-        centre = np.argwhere(placed.crop).mean(axis=0) + [side.start for side in placed.box]
         return replace(
             reading,
             mask=PackedMask.of(placed.crop, placed.box),
@@ -239,7 +239,7 @@ class _Placer:
             slices=placed.slices,
             air_share=share,
             right_mm=self.body.right_of_middle_mm(placed, grid),
-            centre_x_mm=float(grid.affine[0, :3] @ centre + grid.affine[0, 3]),
+            centre_x_mm=centre_x_mm(placed.crop, placed.box, grid),
         )
 
 

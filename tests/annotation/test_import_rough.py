@@ -15,6 +15,7 @@ from pipeline.errors import BadInput, NothingToDo
 from pipeline.stage import Outcome, RunReport, run_stage
 from pipeline.volume import Grid, write_nifti
 from pipeline.workspace import Case, Mask, Provenance, Verdict, Workspace, digest_of_file
+from pipeline.workspace.doctor import examine
 from tests.fixtures.workspaces import BLOBS, small_grid
 
 AddCase = Callable[..., Case]
@@ -390,3 +391,57 @@ def test_what_cannot_run_at_all(workspace: Workspace, liver: Path, tmp_path: Pat
         run(workspace, liver, mapping=wrong)
     with pytest.raises(BadInput, match="no class map 'vers'"):
         run(workspace, liver, numbering="vers")
+
+
+def test_stopped_between_file_and_ledger_the_next_run_finishes(
+    workspace: Workspace, liver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "record_masks", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace, liver)
+    before = files_of(workspace)
+    assert workspace.masks("s1") == ()
+    assert only(run(workspace, liver)).status == "done"
+    assert files_of(workspace) == before
+    assert len(workspace.masks("s1")) == 1
+    assert [finding for finding in examine(workspace) if finding.severity == "error"] == []
+
+
+def test_stopped_between_mask_and_verdict_the_next_run_supersedes(
+    workspace: Workspace,
+    case: Case,
+    tmp_path: Path,
+    add_masks: AddMasks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = add_masks(case, Provenance("human", "person:dora"))["liver"]
+    accepted(workspace, old)
+    path = save(tmp_path / "liver.nii.gz", SMALLER)
+
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "record_verdicts", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace, path, supersede=True)
+    assert workspace.in_force("s1")["liver"].id == old.id
+    run(workspace, path, supersede=True)
+    assert np.array_equal(workspace.mask_array(workspace.in_force("s1")["liver"]), SMALLER > 0)
+    assert len(workspace.masks("s1", "liver")) == 2
+
+
+def test_a_damaged_mask_in_the_workspace_stops_only_its_own_structure(
+    workspace: Workspace, liver: Path
+) -> None:
+    run(workspace, liver)
+    mask = workspace.in_force("s1")["liver"]
+    workspace.layout.mask("s1", "liver", mask.id).write_bytes(b"broken")
+    save(liver.parent / "spleen.nii.gz", blob(BLOBS["spleen"]))
+    report = run(workspace, liver.parent)
+    assert [outcome.status for outcome in report.outcomes] == ["failed", "done"]
+    assert report.outcomes[0].figures["kinds"] == {"not_stored": 1}

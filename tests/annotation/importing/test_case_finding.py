@@ -112,6 +112,19 @@ def test_a_case_told_is_checked_against_the_series(finder: Callable[..., CaseFin
     assert refused(finder(), drawn(), Hints(told="none")).kind == "no_case"
 
 
+def test_another_frame_of_reference_is_refused_whatever_is_allowed(
+    finder: Callable[..., CaseFinder],
+) -> None:
+    file = drawn(series_uids=("1.2.99",), study_uid=EXAM, frame_of_reference_uid="1.77")
+    allowing = finder(allow_other_series=True)
+    for hints in (Hints(told="ct-a"), Hints(named=("ct-a",))):
+        error = refused(allowing, file, hints)
+        assert error.kind == "other_frame"
+        assert "1.77" not in error.words
+    same = drawn(series_uids=("1.2.99",), study_uid=EXAM, frame_of_reference_uid=FRAME)
+    assert allowing.find(same, Hints(told="ct-a")).case.id == "ct-a"
+
+
 def test_a_series_unknown_here_never_comes_onto_another_by_its_name(
     finder: Callable[..., CaseFinder],
 ) -> None:
