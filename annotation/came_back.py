@@ -16,6 +16,7 @@ from annotation.revisions import Correction, has_collected
 from pipeline.workspace import CaseRecord, Workspace, digest_of, digest_of_file
 
 _LEFT_OUT = "left out"
+_FULL = 255
 _ON_OTHER_AXES = ("axes turned", "resampled")
 _LEAST_DICE = 0.5
 """A file on other axes is believed only if it shows what was given out about where it was."""
@@ -118,7 +119,7 @@ def _by_structure(
     """Tell which structure each drawing is; None stands for one that has no voxel left."""
     found: dict[str, Drawing | None] = {}
     for drawing in drawn.drawings:
-        name = _given_name(file, drawing, len(drawn.drawings))
+        name = _given_name(file, drawing)
         if name is None:
             name = _new_name(reading, drawing, came)
         if name is None:
@@ -136,13 +137,13 @@ def _by_structure(
     return found
 
 
-def _given_name(file: HandedFile, drawing: Drawing, count: int) -> str | None:
+def _given_name(file: HandedFile, drawing: Drawing) -> str | None:
     """Give the structure that was given out under this value or name."""
     if file.painted:
         by_value = {segment.value: segment.structure for segment in file.segments}
-        if len(by_value) == count == 1:
-            return next(iter(by_value.values()))
-        return by_value.get(drawing.value or 0)
+        # Programs save a mask of 0 and 1 as 0 and 255 too.
+        value = 1 if drawing.value == _FULL and set(by_value) == {1} else drawing.value
+        return by_value.get(value or 0)
     names = {segment.structure for segment in file.segments}
     return drawing.name if drawing.name in names else None
 

@@ -176,7 +176,8 @@ def _sort(
         else:
             name = f"{reading.record.case.id} {correction.structure}"
             back.results.append(CollectResult(name, "kept", "collected before"))
-    notes = ([f"{unchanged} structures unchanged"] if unchanged else []) + list(came.notes)
+    what = "1 structure" if unchanged == 1 else f"{unchanged} structures"
+    notes = ([f"{what} unchanged"] if unchanged else []) + list(came.notes)
     if notes:
         back.results.append(CollectResult(subject, "kept", "; ".join(notes)))
     back.results.extend(

@@ -5,6 +5,7 @@ import nrrd
 import numpy as np
 import pytest
 
+from annotation.export import ExportRequest, export_masks
 from annotation.handout import HandoutError
 from annotation.sessions import SessionRequest, open_session
 from pipeline.errors import UsageError
@@ -138,3 +139,24 @@ def test_what_is_only_to_look_at_is_not_collected(workspace, session):
     notes = [r.note for r in take_in(workspace, session)]
     assert any("only to look at, not collected: spleen" in note for note in notes)
     assert workspace.masks("s0001") == before
+
+
+def test_another_label_is_not_taken_for_the_only_one_given_out(workspace, drawn_case, tmp_path):
+    request = SessionRequest(
+        "s0001", ("liver",), "itksnap", tmp_path / "s", by="anna", neighbours=False
+    )
+    path = open_session(workspace, request).folder / "masks.nii.gz"
+    edit_label(path, np.s_[18:32, 6:20, 8:22], 0)
+    edit_label(path, np.s_[1:3, 1:3, 1:3], 9)
+    results = by_subject(take_in(workspace, path.parent))
+    assert results["segment '9'"].status == "failed"
+    assert (results["s0001 liver"].status, results["s0001 liver"].removed) == ("done", 14**3)
+
+
+def test_a_mask_saved_as_255_is_the_same_mask(workspace, drawn_case, tmp_path):
+    request = ExportRequest(tmp_path / "out", "nifti", per_structure=True, structures=("liver",))
+    (exported,) = export_masks(workspace, request)
+    edit_label(exported.files[0], np.s_[18:32, 6:20, 8:22], 255)
+    assert [(r.status, r.note) for r in take_in(workspace, tmp_path / "out")] == [
+        ("kept", "1 structure unchanged")
+    ]

@@ -1,5 +1,6 @@
 """Exports: what goes where, from which revisions, and what is never overwritten."""
 
+import gzip
 import json
 
 import nibabel
@@ -236,6 +237,52 @@ def test_contours_corrected_elsewhere_come_back(workspace, dicom_case, tmp_path)
     mask = workspace.in_force(case.id)["liver"]
     assert mask.provenance.parents == (given.id,)
     assert mask.voxels == given.voxels - area
+
+
+def test_segments_corrected_elsewhere_come_back(workspace, dicom_case, tmp_path):
+    """The first frame of a DICOM SEG is erased: a slice of its first segment."""
+    import pydicom
+
+    from annotation.collect import CollectRequest, collect
+
+    _, pacs = dicom_case
+    (exported,) = export(workspace, tmp_path / "out", "dicom-seg", dicom=pacs)
+    seg = pydicom.dcmread(exported.files[0])
+    bits = np.unpackbits(np.frombuffer(seg.PixelData, np.uint8), bitorder="little")
+    area = int(bits[: seg.Rows * seg.Columns].sum())
+    bits[: seg.Rows * seg.Columns] = 0
+    seg.PixelData = np.packbits(bits, bitorder="little").tobytes()
+    seg.save_as(exported.files[0])
+    frame = seg.PerFrameFunctionalGroupsSequence[0].SegmentIdentificationSequence[0]
+    name = seg.SegmentSequence[frame.ReferencedSegmentNumber - 1].SegmentLabel
+    request = CollectRequest(tmp_path / "out", by="anna", isolate=False)
+    done = [r for r in collect(workspace, request) if r.status == "done"]
+    assert area > 0
+    assert [(d.subject, d.added, d.removed) for d in done] == [(f"s0009 {name}", 0, area)]
+
+
+@pytest.mark.parametrize("format_name", ["nifti", "seg.nrrd"])
+def test_nothing_that_names_the_patient_goes_out_without_dicom(
+    format_name, workspace, dicom_case, tmp_path
+):
+    """The series is of Planted^Name, P-a, born on 19500101."""
+    _, pacs = dicom_case
+    planted = [b"Planted", b"P-a", b"19500101"]
+    series = pydicom_uid(pacs / "ct").encode()
+    export(workspace, tmp_path / "out", format_name)
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(files) == 2
+    for path in files:
+        data = path.read_bytes()
+        content = gzip.decompress(data) if path.suffix == ".gz" else data
+        assert not [word for word in (*planted, series) if word in content]
+
+
+def pydicom_uid(folder):
+    import pydicom
+
+    path = next(iter(sorted(folder.glob("*.dcm"))))
+    return str(pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID)
 
 
 def test_a_case_of_another_series_is_refused(workspace, dicom_case, tmp_path):
