@@ -445,3 +445,18 @@ def test_a_damaged_mask_in_the_workspace_stops_only_its_own_structure(
     report = run(workspace, liver.parent)
     assert [outcome.status for outcome in report.outcomes] == ["failed", "done"]
     assert report.outcomes[0].figures["kinds"] == {"not_stored": 1}
+
+
+def test_a_drawing_that_hardly_meets_the_mask_in_force_is_reported(
+    workspace: Workspace, case: Case, tmp_path: Path, add_masks: AddMasks
+) -> None:
+    add_masks(case, Provenance("model", "model:x"))
+    beside = blob((slice(8, 20), slice(8, 20), slice(10, 22)))
+    report = run(workspace, save(tmp_path / "a" / "liver.nii.gz", beside))
+    assert "Dice only 0.00 with" in str(row(report)["what"])
+    assert only(report).status == "done"
+    partly = blob((slice(18, 30), slice(8, 20), slice(10, 22)))
+    second = run(workspace, save(tmp_path / "b" / "liver.nii.gz", partly))
+    assert "Dice only 0.17" in str(row(second)["what"])
+    third = run(workspace, save(tmp_path / "c" / "liver.nii.gz", blob(LIVER)))
+    assert "Dice" not in str(row(third)["what"])
