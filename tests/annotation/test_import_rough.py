@@ -156,7 +156,7 @@ def test_a_mask_in_the_air_is_refused_and_one_that_touches_it_reported(
     assert refused.figures["kinds"] == {"in_air": 1}
     assert "lie in the air around the body, expected at most 50%" in refused.note
     edge = blob((slice(0, 12), slice(4, 20), slice(0, 20)))
-    touching = run(workspace, save(tmp_path / "b" / "liver.nii.gz", edge))
+    touching = run(workspace, save(tmp_path / "b" / "colon.nii.gz", edge))
     assert only(touching).status == "done"
     assert "17% of it in the air around the body" in str(row(touching)["placed"])
 
@@ -244,12 +244,12 @@ def test_a_drawing_that_hardly_meets_the_mask_in_force_is_reported(
     workspace: Workspace, case: Case, tmp_path: Path, add_masks: AddMasks
 ) -> None:
     add_masks(case, Provenance("model", "model:x"))
-    beside = blob((slice(8, 20), slice(8, 20), slice(10, 22)))
+    beside = blob((slice(20, 32), slice(8, 20), slice(22, 30)))
     report = run(workspace, save(tmp_path / "a" / "liver.nii.gz", beside))
     assert "Dice only 0.00 with" in str(row(report)["what"])
     assert only(report).status == "done"
-    partly = blob((slice(18, 30), slice(8, 20), slice(10, 22)))
+    partly = blob((slice(20, 32), slice(8, 20), slice(14, 24)))
     second = run(workspace, save(tmp_path / "b" / "liver.nii.gz", partly))
-    assert "Dice only 0.17" in str(row(second)["what"])
+    assert "Dice only 0.22" in str(row(second)["what"])
     third = run(workspace, save(tmp_path / "c" / "liver.nii.gz", blob(LIVER)))
     assert "Dice" not in str(row(third)["what"])
