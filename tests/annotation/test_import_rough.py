@@ -11,7 +11,7 @@ from annotation.importing.storing import SOURCE
 from pipeline.errors import BadInput, NothingToDo
 from pipeline.volume import Grid
 from pipeline.workspace import Case, Mask, Provenance, Workspace, digest_of_file
-from tests.fixtures.drawn_files import LIVER, SMALLER, blob, files_of, only, row, run, save
+from tests.fixtures.import_runs import LIVER, SMALLER, blob, files_of, only, row, run, save
 from tests.fixtures.workspaces import BLOBS, small_grid
 
 AddCase = Callable[..., Case]

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.workspace import Case, Mask, Provenance, Verdict, Workspace
 from pipeline.workspace.doctor import examine
-from tests.fixtures.drawn_files import LIVER, SMALLER, blob, files_of, only, run, save
+from tests.fixtures.import_runs import LIVER, SMALLER, blob, files_of, only, run, save
 from tests.fixtures.workspaces import BLOBS
 
 AddCase = Callable[..., Case]
