@@ -10,6 +10,7 @@ def test_the_stages_stand_in_the_order_in_which_a_ct_travels():
     assert [ref.name for ref in STAGES] == [
         "intake",
         "bootstrap",
+        "transfer-heart",
         "import-rough",
         "retrain",
         "gallery",
