@@ -45,13 +45,15 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap import-rough retrain gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
 	$(if $(call typed,FROM)$(MORE),,$(error say what to take in: make intake FROM=/data/cts))
 	$(MASKSMITH) $(call typed,FROM) $(MORE)
 bootstrap: $(STAMP) ## make first masks with the models that exist already
+	$(MASKSMITH) $(MORE)
+transfer-heart: $(STAMP) ## hearts from contrast to native scans of one exam, and a model of both
 	$(MASKSMITH) $(MORE)
 import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slicer, ITK-SNAP, RTSTRUCT, ...
 	$(if $(call typed,FROM)$(MORE),,$(error say what to bring in: make import-rough FROM=/data/drawn))

@@ -50,6 +50,11 @@ STAGES: tuple[StageRef, ...] = (
         "Make first masks with the models that exist already.",
     ),
     StageRef(
+        "transfer-heart",
+        "pipeline.transfer.transfer_heart",
+        "Carry hearts from contrast to native scans, train on both, predict all.",
+    ),
+    StageRef(
         "import-rough",
         "annotation.import_rough",
         "Bring in what was drawn elsewhere: Slicer, ITK-SNAP, MITK, Nora, RTSTRUCT, DICOM SEG.",

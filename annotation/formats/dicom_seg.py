@@ -145,6 +145,13 @@ def _shapes(
     if segmentation.kind == "LABELMAP":
         return _shapes_of_labels(segmentation, planes)
     path, limits = segmentation.path, segmentation.limits
+    if 0 in planes.segments:
+        raise refused(
+            path,
+            f"{planes.segments.count(0)} frames of no segment",
+            "ReferencedSegmentNumber for each",
+            "export the segmentation again",
+        )
     stacks: dict[int, PlaneStack] = {}
     taken = 0
     for at, frame in enumerate(_frames(segmentation)):

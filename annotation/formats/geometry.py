@@ -21,12 +21,17 @@ FARTHEST_MM = 100_000.0
 _SPACING_MM = (0.001, 1000.0)
 _LARGEST_SIDE = 8192
 _AXES_TOLERANCE = 1e-3
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_LPS_TO_RAS = (-1.0, -1.0, 1.0)
 
 
 def lps_to_ras(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn an affine (4, 4) into DICOM's and ITK's LPS mm into one into RAS+ mm."""
-    turned: NDArray[np.float64] = _LPS_TO_RAS @ affine
+    return signed(affine, _LPS_TO_RAS)
+
+
+def signed(affine: NDArray[np.float64], signs: Sequence[float]) -> NDArray[np.float64]:
+    """Turn round the world axes of an affine (4, 4) that have the sign -1."""
+    turned: NDArray[np.float64] = affine * np.array([*signs, 1.0])[:, None]
     return turned
 
 

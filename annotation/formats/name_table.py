@@ -19,7 +19,7 @@ ENDINGS = (".csv", ".tsv", ".json", ".yaml", ".yml", ".label", ".txt", ".lbl")
 """Of files that may be a table of names."""
 
 _LARGEST_BYTES = 4 * 2**20
-_MOST_ROWS = 100_000
+_DEEPEST = 4
 _VALUE_COLUMNS = ("value", "label", "id", "index", "key", "label value", "label_id", "labelvalue")
 _NAME_COLUMNS = ("name", "structure", "label name", "label_name", "labelname", "roi", "segment")
 _BACKGROUND = ("background", "clear label", "unlabeled", "exterior")
@@ -135,7 +135,8 @@ def _row(key: object, value: object) -> tuple[int, str] | None:
 
 
 def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and re.fullmatch(r"\d{1,9}", str(value)) is not None
+    is_plain = isinstance(value, str | int) and not isinstance(value, bool)
+    return is_plain and re.fullmatch(r"\d{1,9}", str(value)) is not None
 
 
 def _yaml_rows(text: str) -> list[tuple[int, str]]:
@@ -145,20 +146,26 @@ def _yaml_rows(text: str) -> list[tuple[int, str]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-    return _rows_of(_plain(node, 0))
+    return _rows_of(_plain(node, {}, 0))
 
 
-def _plain(node: Any, depth: int) -> object:
-    """Turn a YAML node into text, lists and pairs; nothing is built, aliases not multiplied."""
+def _plain(node: Any, known: dict[int, object], depth: int) -> object:
+    """Turn a YAML node into text, lists and pairs; an alias gives the same list, not a copy."""
     import yaml
 
-    if depth > 4:
+    if depth > _DEEPEST:
         return ""
+    if id(node) in known:
+        return known[id(node)]
+    found: object = node.value if isinstance(node, yaml.ScalarNode) else ""
     if isinstance(node, yaml.MappingNode):
-        return _Pairs((str(key.value), _plain(value, depth + 1)) for key, value in node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(entry, depth + 1) for entry in node.value[:_MOST_ROWS]]
-    return str(node.value) if node is not None else ""
+        found = _Pairs(
+            (str(key.value), _plain(value, known, depth + 1)) for key, value in node.value
+        )
+    elif isinstance(node, yaml.SequenceNode):
+        found = [_plain(entry, known, depth + 1) for entry in node.value]
+    known[id(node)] = found
+    return found
 
 
 def _csv_rows(text: str) -> list[tuple[int, str]]:

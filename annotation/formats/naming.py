@@ -21,6 +21,7 @@ from annotation.formats.refusal import plain_name
 
 _VOLUME_ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".nhdr")
 _IMAGE_NAMES = ("ct", "image", "imaging", "img")
+_IMAGE_FOLDERS = "images"  # nnU-Net: imagesTr, imagesTs
 _DATASET = "dataset.json"
 
 
@@ -41,10 +42,9 @@ def stem_of(path: Path) -> str:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Whether a volume is by its name the image that was drawn on (ct.nii.gz, x_0000.nii.gz)."""
-    stem = stem_of(path).lower()
-    channel = stem[-5:-4] == "_" and stem[-4:].isdigit()
-    return is_volume(path) and (stem in _IMAGE_NAMES or channel)
+    """Whether a volume is by its place the image that was drawn on: ct.nii.gz, imagesTr/..."""
+    named = stem_of(path).lower() in _IMAGE_NAMES
+    return is_volume(path) and (named or path.parent.name.lower().startswith(_IMAGE_FOLDERS))
 
 
 def is_volume(path: Path) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.formats.drawing import ReadLimits
-from annotation.formats.geometry import affine_of, checked_grid, checked_shape
+from annotation.formats.geometry import affine_of, checked_grid, checked_shape, signed
 from annotation.formats.nrrd_header import NrrdHeader
 from annotation.formats.refusal import plain_name, refused
 from pipeline.volume import Grid
@@ -53,8 +53,8 @@ def nrrd_grid(header: NrrdHeader, limits: ReadLimits) -> Grid:
     origin = np.asarray(header.fields["space origin"], dtype=np.float64)
     if header.directions.shape[1:] != (3,) or origin.shape != (3,):
         raise refused(path, "a space that is not 3-D", "three coordinates", "save it as 3-D")
-    signs = np.diag([*_SPACES[space], 1.0])
-    return checked_grid(path, shape, signs @ affine_of(header.directions[axes], origin))
+    affine = affine_of(header.directions[axes], origin)
+    return checked_grid(path, shape, signed(affine, _SPACES[space]))
 
 
 def space_axes(header: NrrdHeader) -> list[int]:

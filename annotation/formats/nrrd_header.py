@@ -116,7 +116,8 @@ def _parse(path: Path, lines: list[str]) -> tuple[dict[str, Any], dict[str, str]
 
     own = [line for line in lines if ":=" not in line.partition(": ")[0]]
     try:
-        fields = dict(nrrd.read_header(own))
+        with np.errstate(invalid="ignore"):  # sizes that are no numbers are refused below
+            fields = dict(nrrd.read_header(own))
     except (
         nrrd.NRRDError, ValueError, TypeError, IndexError, KeyError, AttributeError,
         OverflowError, StopIteration,

@@ -84,11 +84,15 @@ class _Plane:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What a slice is filled from: one plane, or two and the weight (0..1) of the second."""
+    """What a slice is filled from: one plane, or two and the weight (0..1) of the second.
+
+    ``away`` is how far, in slices, the nearest plane is.
+    """
 
     first: int
     second: int
-    weight: float = 0.0
+    weight: float
+    away: float
 
 
 def rasterise(contours: ContourShape, grid: Grid, *, interpolate: bool = True) -> Rasterised:
@@ -119,7 +123,7 @@ def rasterise(contours: ContourShape, grid: Grid, *, interpolate: bool = True) -
     sources = _sources(depths, grid.shape[axis], interpolate)
     pixel_mm = (grid.spacing_mm[others[0]], grid.spacing_mm[others[1]])
     slices = {k: _slice(source, filled, pixel_mm) for k, source in sources.items()}
-    drawn = [k for k in sources if depths.size and np.abs(depths - k).min() <= _HALF + _TIE]
+    drawn = [k for k, source in sources.items() if source.away <= _HALF + _TIE]
     inside = (depths >= -_HALF) & (depths < grid.shape[axis] - _HALF)
     outside = sum(len(planes[at].curves) for at in np.flatnonzero(~inside))
     cut = sum(_reaches_out(curve, shape) for plane in planes for curve in plane.curves)
@@ -187,18 +191,26 @@ def _sources(depths: NDArray[np.float64], slices: int, interpolate: bool) -> dic
     sources: dict[int, _Source] = {}
     first = max(int(np.floor(depths[0] - reach)), 0)
     for k in range(first, min(int(np.ceil(depths[-1] + reach)) + 1, slices)):
-        nearest = int(np.argmin(np.abs(depths - k - _TIE)))
-        away = k - float(depths[nearest])
         after = int(np.searchsorted(depths, k))
+        nearest = _nearest(depths, k, after)
+        away = k - float(depths[nearest])
         if is_finer and abs(away) > _ON_SLICE and 0 < after < depths.size:
             gap = float(depths[after] - depths[after - 1])
             if gap <= _NEIGHBOURS * usual:
                 weight = (k - float(depths[after - 1])) / gap
-                sources[k] = _Source(after - 1, after, weight)
+                sources[k] = _Source(after - 1, after, weight, abs(away))
                 continue
         if -reach - _TIE <= away < reach - _TIE:
-            sources[k] = _Source(nearest, nearest)
+            sources[k] = _Source(nearest, nearest, 0.0, abs(away))
     return sources
+
+
+def _nearest(depths: NDArray[np.float64], k: int, after: int) -> int:
+    """Find the plane nearest to a slice; of two that are equally near, the one above."""
+    if after in (0, depths.size):
+        return min(after, depths.size - 1)
+    above, below = depths[after] - k, k - depths[after - 1]
+    return after if above <= below + 2 * _TIE else after - 1
 
 
 def _slice(

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from annotation.importing.reading import ReadFile, Reading
+from annotation.importing.agreement import LOW_DICE, dice_with
+from annotation.importing.reading import PackedMask, ReadFile, Reading
 from annotation.importing.refusal import ImportRefused
 from annotation.importing.settings import ImportRoughSettings
 from annotation.importing.side_check import SideRules, wrong_sides
 from annotation.importing.storing import Shelf, Stored, Storing, shelves
 from pipeline.errors import BadInput
-from pipeline.workspace import Case, Workspace
+from pipeline.workspace import Case, Mask, Workspace
 
 _MISPLACED_SHARE = 0.05
 """Of what was drawn together; a single mask among a hundred may have strayed by itself."""
@@ -89,10 +90,21 @@ class CaseDesk:
             return Result(replace(reading, refused=side))
         notes = (f"taken although {side.words.partition(':')[0]}",) if side is not None else ()
         try:
+            notes = (*notes, *self._disagreement(reading.mask, look.shelves[name].in_force))
             stored = look.storing.store(file, reading, look.shelves[name])
         except BadInput as error:  # a damaged mask of the workspace must not stop the others
             return Result(replace(reading, refused=ImportRefused("not_stored", str(error))))
         return Result(reading, stored, notes)
+
+    def _disagreement(self, drawn: PackedMask, counting: Mask | None) -> tuple[str, ...]:
+        """Note a drawing that has little to do with the mask that counted so far."""
+        if counting is None or not counting.voxels or not drawn.voxels:
+            return ()
+        dice = dice_with(self.workspace, counting, drawn)
+        if dice >= LOW_DICE:
+            return ()
+        by = f"{counting.id[:12]} by {counting.provenance.maker}"
+        return (f"Dice only {dice:.2f} with {by}, which counted so far",)
 
 
 @dataclass(frozen=True, slots=True)

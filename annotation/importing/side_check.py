@@ -5,13 +5,21 @@ from dataclasses import dataclass
 
 from annotation.importing.reading import Reading
 from annotation.importing.refusal import ImportRefused
-from pipeline.anatomy import ClassMap, Structure
+from pipeline.anatomy import ClassMap, Side, Structure
 from pipeline.volume import Grid
 from pipeline.volume.sides import LEAST_PAIRS, Sides, compare_sides
 from pipeline.workspace import Mask
 
 _OFF_MIDDLE = "heart_"
 """Chambers of the heart: the right ventricle lies left of the body's middle (measured: 12 mm)."""
+
+_USUAL_SIDES: Mapping[str, Side] = {
+    "liver": "right",
+    "gallbladder": "right",
+    "spleen": "left",
+    "stomach": "left",
+}
+"""Organs without a side in their name that lie on one: a mirrored mask of them alone shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,8 @@ def wrong_sides(
     found = {}
     for name in centres:
         structure = rules.class_map[name]
-        if structure.side is None:
-            continue
         words = _words(structure, centres, sides) if structure.mirror in centres else None
-        if structure.mirror not in centres:
+        if structure.mirror is None or structure.mirror not in centres:
             words = _against_workspace(structure, centres[name], in_force, grid) or _off_middle(
                 structure, drawn[name], rules
             )
@@ -119,13 +125,14 @@ def _pair_words(name: str, centre: float, other: str, there: float) -> str:
 
 
 def _off_middle(structure: Structure, reading: Reading, rules: SideRules) -> str | None:
-    if reading.right_mm is None or structure.name.startswith(_OFF_MIDDLE):
+    side = structure.side or _USUAL_SIDES.get(structure.name)
+    if side is None or reading.right_mm is None or structure.name.startswith(_OFF_MIDDLE):
         return None
-    beyond = -reading.right_mm if structure.side == "right" else reading.right_mm
+    beyond = -reading.right_mm if side == "right" else reading.right_mm
     if beyond <= rules.margin_mm:
         return None
-    other = "left" if structure.side == "right" else "right"
+    other = "left" if side == "right" else "right"
     return (
-        f"{structure.name} lies {beyond:.0f} mm to the {other} of the body's middle: the other "
-        "side was meant? Correct its name, or say --accept-sides"
+        f"{structure.name} lies {beyond:.0f} mm to the {other} of the body's middle: "
+        "mirrored, or its name exchanged? Correct it, or say --accept-sides"
     )

@@ -15,10 +15,10 @@ from pathlib import Path
 from pipeline.anatomy import vertebra_number
 from pipeline.bootstrap.card import CardLabels
 from pipeline.bootstrap.card_file import CardFile
-from pipeline.bootstrap.case_findings import store_findings
 from pipeline.bootstrap.case_review import review_cases
 from pipeline.bootstrap.case_words import WordsOfCases, words_of_cases
 from pipeline.bootstrap.known_masks import KnownMasks
+from pipeline.bootstrap.labels_for_review import store_findings
 from pipeline.bootstrap.ready import ActiveCards, active_cards, make_ready
 from pipeline.bootstrap.runners import RUNNERS
 from pipeline.bootstrap.scratch import sweep_scratch

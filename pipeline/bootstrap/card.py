@@ -7,11 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Spacing = tuple[float, float, float]
 StructureName = Annotated[str, Field(min_length=1)]
 LabelValue = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _one_of_three(value: object) -> object:
+    if value not in (True, False, "if_found"):
+        raise ValueError("expected true, false or if_found")
+    return value
+
+
+Enabled = Annotated[bool | Literal["if_found"], BeforeValidator(_one_of_three)]
 
 
 class CardModel(BaseModel):
@@ -25,27 +34,33 @@ class Weights(CardModel):
 
     `path` is a place on this machine (a folder, a zip or a file; `~` is allowed, a relative path
     counts from the card's folder), `url` is where a person can download them, `sha256` is the
-    digest they must have if it is given.
+    digest they must have if it is given; its first eight digits or more are enough, since some
+    files carry no more of it in their names. `advice` says in words how they come to that place,
+    where a download is not all.
     """
 
     path: str | None = None
     url: str | None = None
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    advice: str = ""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{8,64}$")
 
 
 class ModelCard(CardModel):
     """What one existing model is: who made it, how it runs, what its label values mean.
 
     `labels` names the label values one by one; `class_map` takes them from a class map instead.
-    Names listed in `without_target` are known to have no structure in the class map (a 13th
-    thoracic vertebra, the whole heart); they are reported for every case, never an error.
-    `postprocess` says what is done to the labels before they become masks: `split_ribs` takes all
-    of them as one mask of ribs, tells the ribs apart and numbers them.
+    Names listed in `without_target` are known to have no structure in the class map (the whole
+    heart); they are reported for every case, never an error. Those listed in `review` are such
+    names, too, and somebody must look at the case (a 13th thoracic vertebra).
+
+    `enabled: if_found` takes part in a run only where its weights and program are there.
+    `postprocess: split_ribs` takes all labels as one mask of ribs, tells the ribs apart and
+    numbers them. `lineage` are words by which people look for what came from this model.
     """
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$")
     summary: str = ""
-    enabled: bool | Literal["if_found"] = True
+    enabled: Enabled = True
     runner: str
     options: Mapping[str, Any] = Field(default_factory=dict)
     weights: Weights = Weights()
@@ -57,8 +72,8 @@ class ModelCard(CardModel):
     class_map: str | None = None
     labels: Mapping[LabelValue, StructureName] = Field(default_factory=dict)
     without_target: tuple[StructureName, ...] = ()
-    postprocess: Literal["split_ribs"] | None = None
     review: tuple[StructureName, ...] = ()
+    postprocess: Literal["split_ribs"] | None = None
     lineage: tuple[str, ...] = ()
 
     @field_validator("spacing_mm", mode="before")

@@ -1,8 +1,9 @@
 """Model cards on disk: reading them with errors a person can act on, and their digest.
 
 The digest says what a model is. Left out of it is what changes nothing about the masks: places
-(`weights.path`), `enabled`, options such as a time limit, and the prose (`summary`,
-`known_bias`). A bias learned of later is written down without running the model again.
+(`weights.path`), `enabled`, options such as a time limit, and what is for people (`summary`,
+`known_bias`, `lineage`, `review`). A bias learned of later is written down without running the
+model again.
 """
 
 import difflib
@@ -18,7 +19,9 @@ from pipeline.bootstrap.runners import RUNNERS
 from pipeline.errors import BadInput
 from pipeline.workspace import digest_of
 
-_PROSE = ("summary", "known_bias")
+_FOR_PEOPLE = ("summary", "known_bias", "lineage", "review")
+_PLACES = {"path", "advice"}
+_SAID_IF_SET = ("lineage", "review", "postprocess")
 CARDS_FOLDER = Path("bootstrap") / "models"
 
 
@@ -41,7 +44,7 @@ class CardFile:
 
     def digest(self, labels: CardLabels) -> str:
         """Give the sha256 (hex) of what the card says and masks could depend on."""
-        said = {key: value for key, value in self.said(labels).items() if key not in _PROSE}
+        said = {key: value for key, value in self.said(labels).items() if key not in _FOR_PEOPLE}
         incidental = RUNNERS[self.card.runner].incidental_options
         said["options"] = {k: v for k, v in said["options"].items() if k not in incidental}
         return digest_of(said)
@@ -52,10 +55,10 @@ class CardFile:
         The labels of a class map are written out: should the map change, this card said another
         thing.
         """
-        said = self.card.model_dump(mode="json", exclude={"enabled": True, "weights": {"path"}})
+        said = self.card.model_dump(mode="json", exclude={"enabled": True, "weights": _PLACES})
         said["options"] = self.options.model_dump(mode="json")
         said["labels"] = {str(value): name for value, name in labels.names_by_value.items()}
-        return said
+        return {key: value for key, value in said.items() if value or key not in _SAID_IF_SET}
 
     def snapshot_yaml(self, labels: CardLabels) -> str:
         """Write the card as YAML, to be kept beside the masks it led to."""

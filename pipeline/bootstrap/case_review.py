@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.bootstrap.case_findings import store_findings
+from pipeline.bootstrap.labels_for_review import store_findings
 from pipeline.bootstrap.merging import Merge, masks_of_cards, merged_words, plan_merges, write_merge
 from pipeline.bootstrap.overlaps import (
     OverlapLimits,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anatomy import relabel
-from pipeline.bootstrap.case_findings import keep_for_review
+from pipeline.bootstrap.labels_for_review import keep_for_review
 from pipeline.bootstrap.rib_masks import split_rib_labels
 from pipeline.bootstrap.tasks import CaseResult, CaseTask
 from pipeline.errors import BadInput

@@ -14,7 +14,11 @@ from pipeline.bootstrap.card_file import (
     close_matches,
     read_named_card,
 )
-from pipeline.bootstrap.card_labels import known_structure_names, resolve_labels
+from pipeline.bootstrap.card_labels import (
+    NothingInCommon,
+    known_structure_names,
+    resolve_labels,
+)
 from pipeline.bootstrap.policies import refuse_unknown_structures
 from pipeline.bootstrap.priorities import refuse_equal_priorities
 from pipeline.bootstrap.runners import RUNNERS, FoundModel, Search
@@ -54,7 +58,8 @@ def active_cards(settings: BootstrapSettings, class_map: ClassMap) -> ActiveCard
             f"no model card is switched on in {cards_folder(configs)}: "
             "write one (docs/bootstrap.md), or set enabled: true in one that is there"
         )
-    labels = {file.name: resolve_labels(file, class_map, configs) for file in files}
+    labels = _labels_by_name(files, settings, class_map)
+    files = [file for file in files if file.name in labels]
     refuse_unknown_structures(settings.merging, known_structure_names(class_map, configs))
     refuse_equal_priorities(files, labels, settings.merging)
     if not settings.models:
@@ -62,6 +67,20 @@ def active_cards(settings: BootstrapSettings, class_map: ClassMap) -> ActiveCard
         files = [file for file in files if _has_predictions(file, settings)] or files
     ordered = sorted(files, key=lambda file: (-file.card.priority, file.name))
     return ActiveCards(tuple(ordered), labels)
+
+
+def _labels_by_name(
+    files: Sequence[CardFile], settings: BootstrapSettings, class_map: ClassMap
+) -> dict[str, CardLabels]:
+    """Read the labels; a card that nobody asked for may have none of this class map."""
+    labels = {}
+    for file in files:
+        try:
+            labels[file.name] = resolve_labels(file, class_map, settings.configs_folder)
+        except NothingInCommon:
+            if settings.models or file.card.enabled != "if_found":
+                raise
+    return labels
 
 
 def _has_predictions(file: CardFile, settings: BootstrapSettings) -> bool:
@@ -79,8 +98,19 @@ def _refuse_unknown_places(settings: BootstrapSettings) -> None:
             )
 
 
-def find_model(file: CardFile, settings: BootstrapSettings, layout: Layout) -> FoundModel:
+def find_model(
+    file: CardFile, settings: BootstrapSettings, layout: Layout, *, may_download: bool = False
+) -> FoundModel:
     """Find a card's files, by its runner.
+
+    Parameters
+    ----------
+    file : CardFile
+    settings : BootstrapSettings
+    layout : Layout
+        Zipped models are unpacked below it.
+    may_download : bool
+        Whether what is missing may be fetched, if the card asks for it.
 
     Raises
     ------
@@ -91,7 +121,8 @@ def find_model(file: CardFile, settings: BootstrapSettings, layout: Layout) -> F
     """
     place = model_place(file, settings)
     runner = RUNNERS[file.card.runner]
-    found = runner.find(file.card, file.options, Search(place, layout.models_dir / "unpacked"))
+    search = Search(place, layout.models_dir / "unpacked", may_download)
+    found = runner.find(file.card, file.options, search)
     if found.weights_digest is not None and found.place is not None:
         check_declared_digest(file.card, found.place, found.weights_digest)
     return found
@@ -119,8 +150,8 @@ def make_ready(
     BadInput
         If its files are not what the card says.
     """
-    found = find_model(file, settings, workspace.layout)
-    _compare_names(file, labels, found, workspace.class_map)
+    found = find_model(file, settings, workspace.layout, may_download=True)
+    compare_names(file, labels, found, workspace.class_map)
     if RUNNERS[file.card.runner].needs_approval and found.weights_digest is not None:
         require_trust(found.weights_digest, file.name)
     return ReadyModel(
@@ -136,7 +167,7 @@ def make_ready(
     )
 
 
-def _compare_names(
+def compare_names(
     file: CardFile, labels: CardLabels, found: FoundModel, class_map: ClassMap
 ) -> None:
     """Refuse a card whose values the model does not have, or calls another structure."""

@@ -48,12 +48,19 @@ def require_weights(card: ModelCard, place: Path | None) -> Path:
     if place is not None and place.exists():
         return place
     looked = f"nothing at {place}" if place else "the card names no place"
-    source = f"download {card.weights.url} and put it" if card.weights.url else "put the files"
     where = f"at {place}" if place else "in a place that the card names (weights: path: ...)"
     raise ModelMissing(
-        f"model '{card.name}': weights missing: {looked}; {source} {where}, "
+        f"model '{card.name}': weights missing: {looked}; {how_to_get(card, where)}, "
         f"or say where they are in configs/bootstrap.yaml (weights: {{{card.name}: PATH}})"
     )
+
+
+def how_to_get(card: ModelCard, where: str) -> str:
+    """Say how a model's files come to their place: what to download, what to do with it."""
+    url, advice = card.weights.url, card.weights.advice
+    if url:
+        return f"download {url} and {advice or f'put it {where}'}"
+    return advice or f"put the files {where}"
 
 
 def weights_digest(place: Path) -> str:
@@ -86,7 +93,7 @@ def check_declared_digest(card: ModelCard, place: Path, digest: str) -> None:
         Naming both digests.
     """
     expected = card.weights.sha256
-    if expected is not None and expected != digest:
+    if expected is not None and not digest.startswith(expected):
         raise BadInput(
             f"model '{card.name}': the files at {place} are not those of the card: "
             f"found sha256 {digest}, expected {expected}"

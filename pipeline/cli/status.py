@@ -2,96 +2,157 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.call import Call, pass_call
+from pipeline.cli.findings import (
+    findings_document,
+    findings_line,
+    findings_of_case,
+    findings_to_look_at,
+    show_findings,
+    write_damaged,
+    write_findings_table,
+)
 from pipeline.cli.group import Command
-from pipeline.cli.output import write_json, write_table
+from pipeline.cli.output import plain, write_json, write_table
 from pipeline.errors import NothingToDo, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.workspace import Workspace
+    from pipeline.workspace import CaseRecord, Workspace
     from pipeline.workspace.status import CaseStatus, Counts, WorkspaceStatus
+    from pipeline.workspace.structure_state import StructureState
 
 FEW_CASES = 30
 COUNT_COLUMNS = ("present", "absent", "undecided", "accepted", "proposed", "sent back")
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one call of `status` asks for."""
+
+    all_cases: bool
+    structures: bool
+    state: str | None
+    case_id: str | None
+    structure: str | None
+    history: bool
+    findings: bool
+    lineage: str | None
+
+
 @click.command("status", cls=Command)
-@click.option("--cases", "all_cases", is_flag=True, help="List every case, however many.")
+@click.option("--cases", "all_cases", is_flag=True, help="List every line, however many.")
 @click.option("--structures", is_flag=True, help="List every structure of the class map.")
 @click.option(
     "--state",
     type=click.Choice(["new", "proposed", "in review", "reviewed", "complete", "excluded"]),
     help="List only the cases in this state.",
 )
-@click.option("--case", "case_id", metavar="CASE", help="Show the structures of one case.")
-@click.option("--structure", metavar="NAME", help="Only this structure (with --case).")
+@click.option(
+    "--case", "case_id", metavar="CASE", help="Show the structures and findings of one case."
+)
+@click.option(
+    "--structure", metavar="NAME", help="Only this one (with --case, --findings or --lineage)."
+)
 @click.option(
     "--history",
     is_flag=True,
     help="Where the mask in force comes from, down to manifest, model or person "
     "(with --case and --structure).",
 )
+@click.option(
+    "--findings", is_flag=True, help="List what stages noticed and a person should look at."
+)
+@click.option(
+    "--lineage",
+    metavar="SOURCE",
+    help="List the masks in force that still carry a source nobody corrected: a model such as "
+    "ribfrac, or a word of its card's lineage.",
+)
 @pass_call
-def command(
-    call: Call,
-    all_cases: bool,
-    structures: bool,
-    state: str | None,
-    case_id: str | None,
-    structure: str | None,
-    history: bool,
-) -> None:
+def command(call: Call, /, **given: Any) -> None:
     """Show where every case, structure and round stands.
 
     A mask in force is accepted by a person or proposed and waits for one. A structure that
     nobody decided about is undecided, never taken for absent.
     """
-    if history and not (case_id and structure):
+    asked = _Asked(**given)
+    _refuse_what_does_not_fit(asked)
+    workspace = call.open_workspace()
+    if asked.structure and asked.structure not in workspace.class_map:
+        raise UsageError(
+            f"no structure '{asked.structure}' in the class map {workspace.class_map.name}"
+        )
+    _show(call, workspace, asked)
+
+
+def _show(call: Call, workspace: Workspace, asked: _Asked) -> None:
+    """Print what was asked for."""
+    if asked.lineage is not None:
+        from pipeline.cli.lineage import show_lineage
+
+        show_lineage(call, workspace, asked.lineage, asked.structure, whole=asked.all_cases)
+    elif asked.findings:
+        show_findings(call, workspace, asked.case_id, asked.structure, whole=asked.all_cases)
+    elif asked.case_id and asked.structure and asked.history:
+        from pipeline.cli.history import show_history
+
+        show_history(call, workspace, asked.case_id, asked.structure)
+    elif asked.case_id:
+        _show_case(call, workspace, asked)
+    else:
+        _show_workspace(call, workspace, asked)
+
+
+def _refuse_what_does_not_fit(asked: _Asked) -> None:
+    """Refuse options that make no sense together."""
+    if asked.history and not (asked.case_id and asked.structure):
         raise UsageError("--history needs --case and --structure: it follows one mask")
-    if structure and not case_id:
+    alone = "--lineage" if asked.lineage is not None else "--findings" if asked.findings else ""
+    others = {
+        "--state": asked.state,
+        "--structures": asked.structures,
+        "--history": asked.history,
+        "--findings": asked.findings and asked.lineage is not None,
+        "--case": asked.case_id and asked.lineage is not None,
+    }
+    given = [name for name, value in others.items() if value]
+    if alone and given:
+        raise UsageError(f"{alone} does not go with {', '.join(given)}: ask for one at a time")
+    if asked.structure and not (asked.case_id or alone):
         raise UsageError(
             "--structure needs --case; for all cases see: masksmith status --structures"
         )
-    workspace = call.open_workspace()
-    if structure and structure not in workspace.class_map:
-        raise UsageError(f"no structure '{structure}' in the class map {workspace.class_map.name}")
-    if case_id and structure and history:
-        from pipeline.cli.history import show_history
-
-        show_history(call, workspace, case_id, structure)
-    elif case_id:
-        _show_case(call, workspace, case_id, structure)
-    else:
-        _show_workspace(call, workspace, state, all_cases=all_cases, structures=structures)
 
 
-def _show_workspace(
-    call: Call, workspace: Workspace, state: str | None, *, all_cases: bool, structures: bool
-) -> None:
+def _show_workspace(call: Call, workspace: Workspace, asked: _Asked) -> None:
     """Print the whole workspace: the summary first, then what was asked for."""
     from pipeline.workspace.status import workspace_status
 
     status = workspace_status(workspace)
-    listed = [case for case in status.cases if state in (None, case.state)]
-    if state is not None and not listed:
-        raise NothingToDo(f"no case is {state} in {status.workspace}")
+    listed = [case for case in status.cases if asked.state in (None, case.state)]
+    if asked.state is not None and not listed:
+        raise NothingToDo(f"no case is {asked.state} in {status.workspace}")
+    findings = findings_to_look_at(workspace)
     if call.as_json:
-        from dataclasses import replace
-
-        write_json(replace(status, cases=tuple(listed)))
+        write_json(plain(replace(status, cases=tuple(listed))) | plain(findings_document(findings)))
         return
     _write_summary(status)
-    if structures:
+    if line := findings_line(findings):
+        click.echo(f"{line}; masksmith status --findings lists them")
+    if asked.structures:
         rows = [(item.name, *_count_cells(item.counts)) for item in status.structures]
         click.echo()
         write_table(("structure", *COUNT_COLUMNS), rows)
     if listed:
         click.echo()
-        _write_cases(listed, whole=all_cases or state is not None or len(listed) <= FEW_CASES)
+        whole = asked.all_cases or asked.state is not None or len(listed) <= FEW_CASES
+        _write_cases(listed, whole=whole)
 
 
 def _write_summary(status: WorkspaceStatus) -> None:
@@ -138,24 +199,42 @@ def _count_cells(counts: Counts) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-def _show_case(call: Call, workspace: Workspace, case_id: str, structure: str | None) -> None:
-    """Print how each structure of one case stands."""
+def _show_case(call: Call, workspace: Workspace, asked: _Asked) -> None:
+    """Print how the structures of one case stand and what was noticed about it."""
     from pipeline.workspace.structure_state import case_structures
 
-    record = workspace.record(case_id)
-    names = [structure] if structure else workspace.class_map.names
+    record = workspace.record(str(asked.case_id))
+    findings = findings_of_case(workspace, record.case.id)
+    names = workspace.class_map.names
+    if asked.structure:
+        names, findings = (asked.structure,), findings.about(asked.structure)
     states = case_structures(names, record.masks, record.verdicts)
     if call.as_json:
         write_json(
-            {"case": record.case.to_dict(), "excluded": record.excluded, "structures": states}
+            {
+                "case": record.case.to_dict(),
+                "excluded": record.excluded,
+                "structures": states,
+                "findings": findings.found,
+                **findings_document(findings),
+            }
         )
         return
+    _write_structures(record, states, whole=bool(asked.structure))
+    if line := findings_line(findings, in_cases=False):
+        click.echo(f"\n{line}")
+    if findings.found:
+        write_findings_table(findings.found, with_case=False)
+    write_damaged(findings)
+
+
+def _write_structures(record: CaseRecord, states: Sequence[StructureState], *, whole: bool) -> None:
+    """Write what is known about the structures of one case."""
     grid = record.case.grid
     spacing = " × ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
     shape = " × ".join(str(size) for size in grid.shape)
-    click.echo(
-        f"case {case_id}: {shape} voxels of {spacing} mm{', excluded' if record.excluded else ''}"
-    )
+    excluded = ", excluded" if record.excluded else ""
+    click.echo(f"case {record.case.id}: {shape} voxels of {spacing} mm{excluded}")
     rows = [
         (
             state.structure,
@@ -166,7 +245,7 @@ def _show_case(call: Call, workspace: Workspace, case_id: str, structure: str | 
             state.mask and state.mask.id[:12],
         )
         for state in states
-        if structure or state.mask or state.presence != "undecided"
+        if whole or state.mask or state.presence != "undecided"
     ]
     write_table(("structure", "presence", "verdict", "made by", "ml", "mask"), rows)
     if len(rows) < len(states):

@@ -11,7 +11,7 @@ from pipeline.phantom.body import Body, make_body, orient, render
 from pipeline.phantom.coordinates import Coordinates, Floats
 from pipeline.phantom.individual import KNOT_MM, Individual, individual, knot_shape, spread
 from pipeline.phantom.lattice import lattice
-from pipeline.phantom.settings import BodySettings
+from pipeline.phantom.settings import BodySettings, Kernel
 
 Axis = NDArray[np.float64]
 
@@ -95,7 +95,14 @@ class _Field:
         return out[0], out[1], out[2]
 
 
-def make_pair(settings: BodySettings, deformation: Deformation, class_map: ClassMap) -> Pair:
+def make_pair(
+    settings: BodySettings,
+    deformation: Deformation,
+    class_map: ClassMap,
+    *,
+    native_noise_hu: float | None = None,
+    native_kernel: Kernel | None = None,
+) -> Pair:
     """Make a contrast scan and a deformed native scan of one body.
 
     Parameters
@@ -105,6 +112,8 @@ def make_pair(settings: BodySettings, deformation: Deformation, class_map: Class
     deformation
         How the native scan differs in posture. Its voxels are painted from the same anatomy
         at displaced points, so its labels are exact, not resampled.
+    native_noise_hu, native_kernel
+        Of the native scan, where they differ from the contrast scan's.
 
     Raises
     ------
@@ -120,7 +129,13 @@ def make_pair(settings: BodySettings, deformation: Deformation, class_map: Class
     def moved(x_mm: Axis, y_mm: Axis, z_mm: Axis) -> Coordinates:
         return _moved(person, field, (x_mm, y_mm, z_mm))
 
-    native = render(replace(settings, phase="native"), class_map, moved)
+    scanned = replace(
+        settings,
+        phase="native",
+        noise_hu=settings.noise_hu if native_noise_hu is None else native_noise_hu,
+        kernel=native_kernel or settings.kernel,
+    )
+    native = render(scanned, class_map, moved)
     displacement = np.stack(
         [
             orient(part.T, points.affine, settings.orientation)[0]

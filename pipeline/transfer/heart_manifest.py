@@ -6,7 +6,7 @@ be another model at every run; one that a person accepted is that person's mask 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +18,7 @@ from pipeline.workspace.digest import SHORT_DIGEST_LENGTH, digest_of_manifest
 from training.round_choice import Choice, State, states_of
 
 MAKER = "model:heart_transfer"
+CARRIER = "transfer:heart"
 HEART_STRUCTURES = (
     "heart_myocardium",
     "heart_atrium_left",
@@ -154,16 +155,38 @@ def keep_manifest(manifest: HeartManifest, path: Path) -> None:
         )
 
 
-def without_own(record: CaseRecord) -> CaseRecord:
-    """Give a case without what the heart model itself predicted, unless a person accepted it."""
+def without_own(record: CaseRecord, makers: Collection[str] = (MAKER,)) -> CaseRecord:
+    """Give a case without what some makers made, unless a person accepted it.
+
+    Parameters
+    ----------
+    makers : collection of str
+        By default the heart model: it never learns from itself.
+    """
     accepted = {mask.id for mask in record.accepted().values()}
-    own = {mask.id for mask in record.masks if mask.provenance.maker == MAKER} - accepted
+    own = {mask.id for mask in record.masks if mask.provenance.maker in makers} - accepted
 
     def foreign(mask: Mask) -> bool:
         merged = mask.origin == "merged" and bool(own & set(mask.provenance.parents))
         return mask.id not in own and (mask.id in accepted or not merged)
 
     return CaseRecord(record.case, tuple(filter(foreign, record.masks)), record.verdicts)
+
+
+def lendable(record: CaseRecord, structures: Sequence[str]) -> dict[str, Mask]:
+    """Give the masks that a contrast case can lend, by structure.
+
+    Those in force, once what the transfer and its model made is set aside, unless a person
+    accepted it. Empty ones and those that a person sent back with *fix* are not lent.
+    """
+    foreign = without_own(record, (MAKER, CARRIER))
+    states = states_of(foreign, structures, get_args(Origin))
+    by_id = {mask.id: mask for mask in foreign.masks}
+    return {
+        name: by_id[state.mask_id]
+        for name, state in states.items()
+        if state.kind == "mask" and state.mask_id is not None
+    }
 
 
 def _states(record: CaseRecord, structures: tuple[str, ...]) -> tuple[dict[str, State], str]:

@@ -15,6 +15,7 @@ from pipeline.errors import BadInput
 from pipeline.volume import is_partial
 from pipeline.volume.nifti import read_nifti_grid
 from pipeline.workspace.case_file import read_case, verify_ct
+from pipeline.workspace.case_findings import finding_files, read_case_findings
 from pipeline.workspace.digest import digest_of_manifest
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.mask_file import verify_mask
@@ -73,7 +74,7 @@ def examine(workspace: Workspace, *, each: Each = map) -> list[Finding]:
 
 
 def examine_case(layout: Layout, record: CaseRecord) -> list[Finding]:
-    """Check one case: its record, its CT, every mask the ledger knows, and orphans."""
+    """Check one case: its record, CT, masks the ledger knows, orphans, and files of findings."""
     case = record.case
     findings = []
     try:
@@ -94,6 +95,11 @@ def examine_case(layout: Layout, record: CaseRecord) -> list[Finding]:
     for path in mask_files(layout, case.id):
         if path not in known:
             findings.append(_note("orphan", str(path), "a mask the ledger does not know"))
+    for path in finding_files(layout, case.id):
+        try:
+            read_case_findings(layout, case.id, path)
+        except BadInput as error:
+            findings.append(_error("finding", str(path), str(error)))
     return findings
 
 
@@ -165,6 +171,9 @@ def _unknown_cases(layout: Layout, known: set[str]) -> Iterator[Finding]:
             what = "a case the ledger does not know" if whole else "an unfinished intake"
             advice = "run the same intake again, or 'masksmith doctor --rebuild'"
             yield _note("orphan", str(folder), f"{what}; {advice}")
+            if (folder / "findings").is_dir():
+                text = "findings of an unknown case are shown nowhere; take it in, or move the folder away"
+                yield _note("orphan", str(folder / "findings"), text)
 
 
 def _partial_files(layout: Layout) -> Iterator[Finding]:

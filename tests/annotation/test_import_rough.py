@@ -7,49 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotation.import_rough import STAGE
-from annotation.importing.settings import ImportRoughSettings
 from annotation.importing.storing import SOURCE
-from pipeline.engine import SerialEngine
 from pipeline.errors import BadInput, NothingToDo
-from pipeline.stage import Outcome, RunReport, run_stage
-from pipeline.volume import Grid, write_nifti
-from pipeline.workspace import Case, Mask, Provenance, Verdict, Workspace, digest_of_file
-from pipeline.workspace.doctor import examine
+from pipeline.volume import Grid
+from pipeline.workspace import Case, Mask, Provenance, Workspace, digest_of_file
+from tests.fixtures.import_runs import LIVER, SMALLER, blob, files_of, only, row, run, save
 from tests.fixtures.workspaces import BLOBS, small_grid
 
 AddCase = Callable[..., Case]
 AddMasks = Callable[..., dict[str, Mask]]
-LIVER = BLOBS["liver"]
-
-
-def blob(*boxes: tuple[slice, slice, slice], value: int = 1) -> np.ndarray:
-    array = np.zeros(small_grid().shape, np.uint8, order="F")
-    for box in boxes:
-        array[box] = value
-    return array
-
-
-def save(path: Path, array: np.ndarray, grid: Grid | None = None) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_nifti(path, array, grid or small_grid())
-    return path
-
-
-def run(workspace: Workspace, *paths: Path, **settings: object) -> RunReport:
-    values = {"paths": paths, "isolate": False, "case": "s1"} | settings
-    return run_stage(STAGE, workspace, ImportRoughSettings.model_validate(values), SerialEngine())
-
-
-def only(report: RunReport) -> Outcome:
-    (outcome,) = report.outcomes
-    return outcome
-
-
-def row(report: RunReport, place: int = 0) -> dict[str, object]:
-    rows = [row for outcome in report.outcomes for row in outcome.figures["rows"]]
-    found: dict[str, object] = rows[place]
-    return found
 
 
 @pytest.fixture
@@ -84,125 +50,6 @@ def test_a_drawing_becomes_a_mask_that_says_where_it_is_from(
     assert (shown["file"], shown["case"], shown["structure"]) == ("liver.nii.gz", "s1", "liver")
     assert (shown["voxels"], shown["ml"]) == (12 * 12 * 12, round(12**3 * 0.045, 3))
     assert (shown["slices"], shown["placed"]) == ("12 along k", "same grid")
-
-
-def test_importing_twice_changes_nothing(workspace: Workspace, liver: Path) -> None:
-    run(workspace, liver)
-    before = files_of(workspace)
-    outcome = only(run(workspace, liver))
-    mask = workspace.in_force("s1")["liver"]
-    assert (outcome.status, outcome.note) == ("kept", f"s1; liver already in as {mask.id[:12]}")
-    assert files_of(workspace) == before
-    assert len(workspace.masks("s1")) == 1
-    other_person = only(run(workspace, liver, by="berta", origin="human"))
-    assert other_person.status == "kept"
-    assert files_of(workspace) == before
-
-
-def files_of(workspace: Workspace) -> dict[str, bytes]:
-    return {
-        str(path): path.read_bytes()
-        for path in sorted(workspace.layout.cases_dir.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_a_corrected_file_is_a_revision_of_the_first(workspace: Workspace, liver: Path) -> None:
-    run(workspace, liver)
-    first = workspace.in_force("s1")["liver"]
-    save(liver, blob(LIVER, (slice(18, 22), slice(10, 14), slice(10, 22))))
-    outcome = only(run(workspace, liver))
-    second = workspace.in_force("s1")["liver"]
-    assert outcome.note == f"s1; liver a revision of {first.id[:12]}"
-    assert second.provenance.parents == (first.id,)
-    assert {mask.id for mask in workspace.masks("s1")} == {first.id, second.id}
-    # The old file once more is in already, and the correction stays in force.
-    save(liver, blob(LIVER))
-    again = only(run(workspace, liver))
-    assert again.status == "kept"
-    assert f"already in as {first.id[:12]}, not in force: {second.id[:12]}" in again.note
-    assert workspace.in_force("s1")["liver"].id == second.id
-
-
-def test_a_file_saved_anew_without_a_change_is_no_revision(
-    workspace: Workspace, liver: Path
-) -> None:
-    run(workspace, liver)
-    first = workspace.in_force("s1")["liver"]
-    save(liver.with_name("liver.nii"), blob(LIVER).astype(np.int16))
-    outcome = only(run(workspace, liver.with_name("liver.nii")))
-    assert (outcome.status, outcome.note) == ("kept", f"s1; liver unchanged since {first.id[:12]}")
-
-
-def test_a_models_mask_that_only_travelled_stays_the_models(
-    workspace: Workspace, case: Case, liver: Path, add_masks: AddMasks
-) -> None:
-    made = add_masks(case, Provenance("model", "model:x"))
-    outcome = only(run(workspace, liver))
-    assert outcome.status == "kept"
-    assert f"the same voxels as {made['liver'].id[:12]} by model:x, which stays" in outcome.note
-    assert workspace.in_force("s1")["liver"].origin == "model"
-
-
-def accepted(workspace: Workspace, mask: Mask) -> None:
-    workspace.record_verdicts([Verdict("s1", "accept", "berta", mask.structure, mask.id)])
-
-
-SMALLER = blob((slice(20, 30), slice(8, 20), slice(10, 22)))
-
-
-def test_an_accepted_mask_stays_in_force_until_it_is_superseded(
-    workspace: Workspace, case: Case, tmp_path: Path, add_masks: AddMasks
-) -> None:
-    old = add_masks(case, Provenance("model", "model:x"))["liver"]
-    accepted(workspace, old)
-    path = save(tmp_path / "liver.nii.gz", SMALLER)
-    outcome = only(run(workspace, path))
-    assert outcome.status == "done"
-    assert f"not in force: {old.id[:12]} by model:x is accepted (--supersede" in outcome.note
-    assert workspace.accepted("s1")["liver"].id == old.id
-    new = next(mask for mask in workspace.masks("s1", "liver") if mask.origin == "rough")
-
-    dry = only(run(workspace, path, supersede=True, dry_run=True))
-    assert "would be" in dry.note
-    assert workspace.accepted("s1")["liver"].id == old.id
-
-    run(workspace, path, supersede=True, by="carla")
-    assert workspace.in_force("s1")["liver"].id == new.id
-    assert "liver" not in workspace.accepted("s1")
-    last = workspace.verdicts("s1")[-1]
-    assert (last.decision, last.mask_id, last.by) == ("fix", old.id, "carla")
-    assert new.id[:12] in last.reason
-    state = (workspace.masks("s1"), workspace.verdicts("s1"))
-    assert only(run(workspace, path, supersede=True)).status == "kept"
-    assert (workspace.masks("s1"), workspace.verdicts("s1")) == state
-
-
-def test_superseding_at_once_and_against_a_newer_human_mask(
-    workspace: Workspace, case: Case, tmp_path: Path, add_masks: AddMasks
-) -> None:
-    path = save(tmp_path / "liver.nii.gz", SMALLER)
-    run(workspace, path)
-    human = add_masks(case, Provenance("human", "person:dora"))["liver"]
-    accepted(workspace, human)
-    report = run(workspace, path, supersede=True)
-    now = workspace.in_force("s1")["liver"]
-    assert np.array_equal(workspace.mask_array(now), SMALLER > 0)
-    assert now.provenance.about["supersedes"] == human.id
-    assert only(report).status == "done"
-    assert only(run(workspace, path, supersede=True)).status == "kept"
-    assert len(workspace.masks("s1", "liver")) == 3
-
-
-def test_what_a_person_called_absent_stays_absent_without_supersede(
-    workspace: Workspace, liver: Path
-) -> None:
-    workspace.record_verdicts([Verdict("s1", "absent_anatomy", "berta", "liver")])
-    outcome = only(run(workspace, liver))
-    assert "not in force: berta called it absent_anatomy" in outcome.note
-    assert "liver" not in workspace.in_force("s1")
-    run(workspace, liver, supersede=True)
-    assert workspace.in_force("s1")["liver"].origin == "rough"
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(workspace: Workspace, liver: Path) -> None:
@@ -309,7 +156,7 @@ def test_a_mask_in_the_air_is_refused_and_one_that_touches_it_reported(
     assert refused.figures["kinds"] == {"in_air": 1}
     assert "lie in the air around the body, expected at most 50%" in refused.note
     edge = blob((slice(0, 12), slice(4, 20), slice(0, 20)))
-    touching = run(workspace, save(tmp_path / "b" / "liver.nii.gz", edge))
+    touching = run(workspace, save(tmp_path / "b" / "colon.nii.gz", edge))
     assert only(touching).status == "done"
     assert "17% of it in the air around the body" in str(row(touching)["placed"])
 
@@ -393,55 +240,16 @@ def test_what_cannot_run_at_all(workspace: Workspace, liver: Path, tmp_path: Pat
         run(workspace, liver, numbering="vers")
 
 
-def test_stopped_between_file_and_ledger_the_next_run_finishes(
-    workspace: Workspace, liver: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_drawing_that_hardly_meets_the_mask_in_force_is_reported(
+    workspace: Workspace, case: Case, tmp_path: Path, add_masks: AddMasks
 ) -> None:
-    def stopped(*given: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Workspace, "record_masks", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            run(workspace, liver)
-    before = files_of(workspace)
-    assert workspace.masks("s1") == ()
-    assert only(run(workspace, liver)).status == "done"
-    assert files_of(workspace) == before
-    assert len(workspace.masks("s1")) == 1
-    assert [finding for finding in examine(workspace) if finding.severity == "error"] == []
-
-
-def test_stopped_between_mask_and_verdict_the_next_run_supersedes(
-    workspace: Workspace,
-    case: Case,
-    tmp_path: Path,
-    add_masks: AddMasks,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    old = add_masks(case, Provenance("human", "person:dora"))["liver"]
-    accepted(workspace, old)
-    path = save(tmp_path / "liver.nii.gz", SMALLER)
-
-    def stopped(*given: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Workspace, "record_verdicts", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            run(workspace, path, supersede=True)
-    assert workspace.in_force("s1")["liver"].id == old.id
-    run(workspace, path, supersede=True)
-    assert np.array_equal(workspace.mask_array(workspace.in_force("s1")["liver"]), SMALLER > 0)
-    assert len(workspace.masks("s1", "liver")) == 2
-
-
-def test_a_damaged_mask_in_the_workspace_stops_only_its_own_structure(
-    workspace: Workspace, liver: Path
-) -> None:
-    run(workspace, liver)
-    mask = workspace.in_force("s1")["liver"]
-    workspace.layout.mask("s1", "liver", mask.id).write_bytes(b"broken")
-    save(liver.parent / "spleen.nii.gz", blob(BLOBS["spleen"]))
-    report = run(workspace, liver.parent)
-    assert [outcome.status for outcome in report.outcomes] == ["failed", "done"]
-    assert report.outcomes[0].figures["kinds"] == {"not_stored": 1}
+    add_masks(case, Provenance("model", "model:x"))
+    beside = blob((slice(20, 32), slice(8, 20), slice(22, 30)))
+    report = run(workspace, save(tmp_path / "a" / "liver.nii.gz", beside))
+    assert "Dice only 0.00 with" in str(row(report)["what"])
+    assert only(report).status == "done"
+    partly = blob((slice(20, 32), slice(8, 20), slice(14, 24)))
+    second = run(workspace, save(tmp_path / "b" / "liver.nii.gz", partly))
+    assert "Dice only 0.22" in str(row(second)["what"])
+    third = run(workspace, save(tmp_path / "c" / "liver.nii.gz", blob(LIVER)))
+    assert "Dice" not in str(row(third)["what"])

@@ -7,7 +7,14 @@ from pipeline.stages import STAGES, StageRef
 
 
 def test_the_stages_stand_in_the_order_in_which_a_ct_travels():
-    assert [ref.name for ref in STAGES] == ["intake", "bootstrap", "retrain", "gallery"]
+    assert [ref.name for ref in STAGES] == [
+        "intake",
+        "bootstrap",
+        "transfer-heart",
+        "import-rough",
+        "retrain",
+        "gallery",
+    ]
     before = set()
     for ref in STAGES:
         assert set(ref.load().after) <= before

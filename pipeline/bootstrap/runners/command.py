@@ -5,215 +5,142 @@ It may live in another environment or a container: `environment` is put before i
 is no shell in between.
 """
 
-import os
 import re
-import shutil
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from pydantic import BaseModel, Field, field_validator
 
-from pipeline.bootstrap.card import CardModel, ModelCard
-from pipeline.bootstrap.mask_writing import write_label_map
-from pipeline.bootstrap.runners.runner import FoundModel, Search, attempt, kept, spread
-from pipeline.bootstrap.scratch import scratch_folder
+from pipeline.bootstrap.card import ModelCard
+from pipeline.bootstrap.runners.program import (
+    INCIDENTAL,
+    CasePlaces,
+    FileNames,
+    ProgramCall,
+    ProgramOptions,
+    require_all,
+    require_program,
+    run_cases,
+    visible_gpus,
+    whole_words,
+)
+from pipeline.bootstrap.runners.runner import FoundModel, Search
 from pipeline.bootstrap.tasks import CaseResult, CaseTask
-from pipeline.bootstrap.weights import ModelMissing, require_weights, weights_digest
+from pipeline.bootstrap.weights import require_weights, weights_digest
 from pipeline.engine import Engine
-from pipeline.errors import BadInput
 
-PLACEHOLDERS = ("input", "output", "input_folder", "output_folder", "device", "weights")
-_TAIL_LINES = 8
-_TAIL_CHARACTERS = 1200
+PLACEHOLDERS = ("input", "output", "input_folder", "output_folder", "device", "cuda", "weights")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
-class CommandFailed(BadInput):
-    """The program ended with an error, ran out of time, or left no label map."""
-
-
-class CommandOptions(CardModel):
+class CommandOptions(ProgramOptions):
     """What a card says about a program.
 
     Attributes
     ----------
     argv : tuple of str
         The program and its words, with placeholders: `{input}` and `{output}` (files),
-        `{input_folder}` and `{output_folder}`, `{device}` (cpu, gpu, gpu:N), `{weights}`.
-    environment : tuple of str
-        Words put before `argv`: a virtual environment's python, `uv run`, a container line.
-    variables : mapping of str to str
-        Environment variables set for the program besides ours.
-    timeout_s : float
-        Seconds that one case may take.
+        `{input_folder}` and `{output_folder}`, `{device}` (cpu, gpu, gpu:N), `{cuda}` (what
+        CUDA_VISIBLE_DEVICES must be for it), `{weights}`. The values of `variables` may hold them,
+        too.
     input_name, output_name : str
         The files' names, for programs that insist on some.
-    parallel : bool
-        Whether several cases may run at once; else one after the other.
     """
 
     argv: tuple[str, ...] = Field(min_length=1)
-    environment: tuple[str, ...] = ()
-    variables: Mapping[str, str] = Field(default_factory=dict)
-    timeout_s: float = Field(default=3600.0, gt=0)
     input_name: str = Field(default="ct.nii.gz", pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
     output_name: str = Field(default="labels.nii.gz", pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
-    parallel: bool = False
 
     @field_validator("argv")
     @classmethod
     def _placeholders_are_known(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
         used = set(_PLACEHOLDER.findall(" ".join(argv)))
-        strange = sorted(used - set(PLACEHOLDERS))
-        if strange:
-            known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise ValueError(f"unknown placeholder {{{strange[0]}}}; known: {known}")
+        _refuse_strange(used)
         for way in ("input", "output"):
             if not used & {way, f"{way}_folder"}:
                 raise ValueError(f"expected {{{way}}} or {{{way}_folder}} among the words")
         return argv
 
+    @field_validator("variables")
+    @classmethod
+    def _placeholders_of_variables_are_known(
+        cls, variables: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        _refuse_strange(set(_PLACEHOLDER.findall(" ".join(variables.values()))))
+        return variables
 
-@dataclass(frozen=True, slots=True)
-class _Command:
-    task: CaseTask
+    @property
+    def wants_weights(self) -> bool:
+        """Whether the program is told where the weights are."""
+        return any("{weights}" in word for word in (*self.argv, *self.variables.values()))
 
 
 class CommandRunner:
-    """Runs a program once per case."""
+    """Runs a program once per case; weights that the card names must have been approved."""
 
     name = "command"
     options: type[BaseModel] = CommandOptions
-    needs_approval = False
-    incidental_options = ("timeout_s", "parallel")
+    needs_approval = True
+    incidental_options = INCIDENTAL
 
     def find(self, card: ModelCard, options: BaseModel, search: Search) -> FoundModel:
         """Find the program and, if the card names any, its weights; raises ModelMissing."""
         said = cast("CommandOptions", options)
-        program = (*said.environment, *said.argv)[0]
-        if shutil.which(program) is None:
-            raise ModelMissing(
-                f"model '{card.name}': the program '{program}' is not there or may not be run; "
-                "install it, or name its full path in the card (options: argv, environment)"
-            )
-        needs_weights = any("{weights}" in word for word in said.argv)
-        if search.place is None and not needs_weights:
+        has_weights = search.place is not None or said.wants_weights
+        require_all(
+            card,
+            lambda: require_program(card, said, said.argv[0]),
+            lambda: require_weights(card, search.place) if has_weights else None,
+        )
+        if search.place is None:
             return FoundModel(None)
-        place = require_weights(card, search.place)
-        return FoundModel(place, weights_digest(place))
+        return FoundModel(search.place, weights_digest(search.place))
 
     def run(self, tasks: Sequence[CaseTask], engine: Engine) -> Iterator[CaseResult]:
         """Run the program for every case that has no masks of it yet."""
-        waiting: list[_Command] = []
-        for task in tasks:
-            there = kept(task, task.sources(), task.model.labels.covered)
-            if there is not None:
-                yield there
-            else:
-                waiting.append(_Command(task))
-        if waiting and cast("CommandOptions", waiting[0].task.model.options).parallel:
-            yield from spread(engine, _run_one, waiting)
-            return
-        for command in waiting:
-            yield from spread(engine, _run_one, [command])
+        if tasks:
+            said = cast("CommandOptions", tasks[0].model.options)
+            names = FileNames(said.input_name, said.output_name)
+            yield from run_cases(tasks, engine, _call_for, names)
 
 
-def _run_one(command: _Command) -> CaseResult:
-    return attempt(command.task, lambda: _masks_of(command.task))
+def _refuse_strange(used: set[str]) -> None:
+    strange = sorted(used - set(PLACEHOLDERS))
+    if strange:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        raise ValueError(f"unknown placeholder {{{strange[0]}}}; known: {known}")
 
 
-def _masks_of(task: CaseTask) -> CaseResult:
+def _call_for(task: CaseTask, places: CasePlaces) -> ProgramCall:
     model = task.model
     options = cast("CommandOptions", model.options)
-    with scratch_folder(model.layout) as folder:
-        given, wanted = folder / "in", folder / "out"
-        given.mkdir()
-        wanted.mkdir()
-        given_file, output = given / options.input_name, wanted / options.output_name
-        shutil.copyfile(model.layout.ct(task.case.id), given_file)
-        argv = fill_argv(options, given_file, output, model.policy.device, model.place)
-        run_program(argv, options, folder, task.what)
-        if not output.is_file() or output.stat().st_size == 0:
-            raise CommandFailed(_no_output(task.what, output, wanted))
-        return write_label_map(task, output, task.sources(), exact_grid=True)
+    values = place_values(places, model.policy.device, model.place)
+    return ProgramCall(
+        fill_argv(options, values),
+        options.timeout_s,
+        {name: _fill(value, values) for name, value in options.variables.items()},
+    )
 
 
-def fill_argv(
-    options: CommandOptions, given: Path, output: Path, device: str, weights: Path | None
-) -> list[str]:
-    """Put the places into the words of a command; words without placeholders stay as they are."""
-    values = {
-        "input": str(given),
-        "output": str(output),
-        "input_folder": str(given.parent),
-        "output_folder": str(output.parent),
+def place_values(places: CasePlaces, device: str, weights: Path | None) -> dict[str, str]:
+    """Say what stands for each placeholder."""
+    return {
+        "input": str(places.given),
+        "output": str(places.output),
+        "input_folder": str(places.given.parent),
+        "output_folder": str(places.output.parent),
         "device": device,
+        "cuda": visible_gpus(device),
         "weights": str(weights),
     }
-    filled = [_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in options.argv]
-    return [*options.environment, *filled]
 
 
-def run_program(argv: list[str], options: CommandOptions, folder: Path, what: str) -> None:
-    """Run a program to its end, and with all its children no longer than it may.
-
-    Raises
-    ------
-    CommandFailed
-        With its exit code and the end of what it wrote to stderr.
-    """
-    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("w+b") as stderr:
-        try:
-            code = _wait(argv, options, folder, stdout, stderr)
-        except OSError as error:
-            raise CommandFailed(f"{what}: cannot start '{argv[0]}': {error.strerror}") from error
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailed(
-                f"{what}: stopped after {options.timeout_s:g} s (options: timeout_s in the card)"
-                f"{_tail(stderr)}"
-            ) from error
-        if code != 0:
-            ending = f"exit code {code}" if code > 0 else f"signal {-code}"
-            raise CommandFailed(f"{what}: '{argv[0]}' ended with {ending}{_tail(stderr)}")
+def fill_argv(options: CommandOptions, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Put the places into the words of a command; words without placeholders stay as they are."""
+    filled = (_fill(word, values) for word in options.argv)
+    return whole_words((*options.environment, *filled))
 
 
-def _wait(
-    argv: list[str], options: CommandOptions, folder: Path, stdout: IO[bytes], stderr: IO[bytes]
-) -> int:
-    process = subprocess.Popen(
-        argv,
-        cwd=folder,
-        env={**os.environ, **options.variables},
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(options.timeout_s)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _tail(stderr: IO[bytes]) -> str:
-    size = stderr.seek(0, os.SEEK_END)
-    stderr.seek(max(0, size - 4 * _TAIL_CHARACTERS))
-    lines = stderr.read().decode(errors="replace").split("\n")
-    said = " | ".join(line.strip() for line in lines if line.strip())
-    kept = " | ".join(said.split(" | ")[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
-    return f"; it said: {kept}" if kept else "; it said nothing on stderr"
-
-
-def _no_output(what: str, output: Path, folder: Path) -> str:
-    if output.is_file():
-        return f"{what}: the label map it wrote is empty (0 bytes)"
-    others = sorted(path.name for path in folder.iterdir())
-    wrote = f"it wrote {', '.join(others[:5])}" if others else "it wrote nothing"
-    return f"{what}: expected a label map named {output.name}, {wrote} (options: output_name)"
+def _fill(word: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], word)

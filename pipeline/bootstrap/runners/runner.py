@@ -23,10 +23,13 @@ class Search:
         What the settings or the card say.
     unpack_into : Path
         Where a zip may be unpacked.
+    may_download : bool
+        Whether a runner whose card asks for it may fetch what is missing.
     """
 
     place: Path | None
     unpack_into: Path
+    may_download: bool = False
 
 
 @dataclass(frozen=True, slots=True)

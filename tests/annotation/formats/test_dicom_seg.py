@@ -136,6 +136,10 @@ def _placeless(made):
     del _frame(made).PlanePositionSequence
 
 
+def _segmentless(made):
+    del _frame(made).SegmentIdentificationSequence
+
+
 def _nowhere(made):
     _frame(made).PlanePositionSequence[0].ImagePositionPatient = ["nan", 0, 0]
 
@@ -171,6 +175,7 @@ def _twice(made):
         (_shear, "off a straight, even stack"),
         (_uneven, "whole multiples of one distance"),
         (_far, "100 m away|voxels"),
+        (_segmentless, "1 frames of no segment"),
         (_placeless, "without usable position"),
         (_nowhere, "without usable position|cannot be read"),
         (_measures(PixelSpacing=[0, 1]), "without usable position"),

@@ -107,6 +107,15 @@ def test_a_table_that_contradicts_itself_is_refused(tmp_path, ending, text):
         read_drawn_file(path)
 
 
+def test_a_table_that_refers_to_itself_a_million_times_takes_no_memory(tmp_path):
+    path = write_labels(tmp_path / "seg.nii.gz")
+    rows = ", ".join(["*a"] * 1000)
+    nested = f"a: &a [1, 2]\nb: &b [{rows}]\nc: &c [{rows.replace('*a', '*b')}]\n"
+    (tmp_path / "seg.yaml").write_text(nested + f"labels: [{rows.replace('*a', '*c')}]\n")
+    drawn = read_drawn_file(path)
+    assert drawn.notes == ("seg.yaml beside it is no table of names",)
+
+
 def test_values_missing_in_the_table_are_told(tmp_path):
     path = write_labels(tmp_path / "seg.nii.gz")
     (tmp_path / "seg.csv").write_text("value,name\n1,liver\n")

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from annotation.formats.drawing import Contour, ContourShape, VoxelShape
 from annotation.importing.lattice import lattice_between
@@ -301,3 +303,27 @@ def test_lattices_of_another_spacing_or_direction_are_none() -> None:
     assert np.array_equal(same.turned(organ()), organ())
     canonical = to_canonical(organ(), target)[0]
     assert np.array_equal(from_canonical(canonical, target), organ())
+
+
+@given(
+    order=st.permutations(["RL", "AP", "SI"]),
+    flips=st.tuples(*[st.integers(0, 1)] * 3),
+    starts=st.tuples(*[st.integers(-4, 6)] * 3),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=60)
+def test_any_turned_cropped_or_padded_grid_is_placed_voxel_for_voxel(
+    order: list[str], flips: tuple[int, ...], starts: tuple[int, ...], seed: int
+) -> None:
+    array = np.random.default_rng(seed).random(SHAPE) > 0.7
+    sizes = (26, 20, 18)
+    box = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+    padded = np.pad(array, 10)[tuple(slice(s.start + 10, s.stop + 10) for s in box)]
+    letters = "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
+    drawn, grid = turned_to(padded, case_grid().crop(box), letters)  # type: ignore[arg-type]
+    expected = np.zeros(SHAPE, bool)
+    inside = tuple(slice(max(s.start, 0), s.stop) for s in box)
+    expected[inside] = array[inside]
+    placed = place(shape_of(drawn, grid), case_grid())
+    assert np.array_equal(whole(placed, case_grid()), expected)
+    assert placed.how != "resampled"

@@ -30,6 +30,19 @@ LABELS = CardLabels({1: "liver"}, ("liver",), ())
             ["options.argv: unknown placeholder {inptu}; known: {input}"],
         ),
         (
+            {
+                "runner": "command",
+                "options": {"argv": ["{input}"], "variables": {"A": "{wieghts}"}},
+            },
+            ["options.variables: unknown placeholder {wieghts}; known: {input}"],
+        ),
+        (
+            {"enabled": "sometimes"},
+            ["enabled: expected true, false or if_found, found 'sometimes'"],
+        ),
+        ({"postprocess": "split_rib"}, ["postprocess: ", "'split_ribs'", "found 'split_rib'"]),
+        ({"lineage": "ribfrac"}, ["lineage: ", "tuple", "found 'ribfrac'"]),
+        (
             {"runner": "command", "options": {"argv": ["x", "{input}"]}},
             ["options.argv: expected {output} or {output_folder}"],
         ),
@@ -81,6 +94,11 @@ def test_a_card_that_is_not_there_is_named_with_those_that_are(
     assert card_names(configs) == ("btcv", "verse")
 
 
+@pytest.mark.parametrize("said", [True, False, "if_found"])
+def test_a_card_says_when_it_takes_part(write_card: Callable[..., Path], said: object) -> None:
+    assert read_card(write_card(enabled=said)).card.enabled == said
+
+
 def test_one_spacing_is_isotropic(write_card: Callable[..., Path]) -> None:
     assert read_card(write_card(spacing_mm=1.5)).card.spacing_mm == (1.5, 1.5, 1.5)
 
@@ -90,6 +108,9 @@ def test_the_digest_is_that_of_what_the_card_says(write_card: Callable[..., Path
     moved = write_card(weights={"path": "/elsewhere"}, enabled=False, known_bias="thin ribs")
     moved.write_text("# a comment\n" + moved.read_text())
     assert read_card(moved).digest(LABELS) == before
+    for_people = {"lineage": ["ribfrac"], "review": ["liver"], "weights": {"advice": "ask Anna"}}
+    assert read_card(write_card(**for_people)).digest(LABELS) == before
+    assert read_card(write_card(postprocess="split_ribs")).digest(LABELS) != before
     assert read_card(write_card(priority=11)).digest(LABELS) != before
     assert read_card(write_card()).digest(CardLabels({2: "liver"}, ("liver",), ())) != before
 
@@ -97,6 +118,7 @@ def test_the_digest_is_that_of_what_the_card_says(write_card: Callable[..., Path
 def test_a_snapshot_says_all_but_where_the_files_lie(write_card: Callable[..., Path]) -> None:
     file = read_card(write_card(weights={"path": "/home/anna/w.zip", "url": "https://x.org/w.zip"}))
     snapshot = file.snapshot_yaml(LABELS)
+    assert "postprocess" not in snapshot
     assert snapshot.startswith(f"# digest {file.digest(LABELS)}\n")
     assert "anna" not in snapshot
     assert "https://x.org/w.zip" in snapshot

@@ -40,8 +40,11 @@ def take_in(real_data: Path, workspace: Workspace) -> Callable[..., Case]:
 
 
 def run(workspace: Workspace, **flags: object) -> list[Outcome]:
+    """Run with the shipped cards; of their models only the predictions on disk are here."""
     settings = load_settings(STAGE, shipped_configs(), flags)
-    return list(run_stage(STAGE, workspace, settings, SerialEngine()).outcomes)
+    left_out, *outcomes = run_stage(STAGE, workspace, settings, SerialEngine()).outcomes
+    assert left_out.note.startswith("left out, not on this machine: totalsegmentator_v2, ")
+    return outcomes
 
 
 def counts_in_manifest(real_data: Path, name: str, numbering: ClassMap) -> dict[str, int]:

@@ -61,6 +61,18 @@ def test_missing_weights_say_what_to_download_and_where_to_put_it(
         require_weights(card, None)
 
 
+def test_advice_says_what_a_download_does_not(
+    write_card: Callable[..., Path], tmp_path: Path
+) -> None:
+    weights = {"url": "https://x.org/w.zip", "advice": "unpack it with v1"}
+    card = read_card(write_card(weights=weights)).card
+    with pytest.raises(ModelMissing, match=r"download https://x\.org/w\.zip and unpack it with v1"):
+        require_weights(card, tmp_path / "w")
+    card = read_card(write_card(weights={"advice": "train your own"})).card
+    with pytest.raises(ModelMissing, match=r"nothing at .*; train your own, or say where"):
+        require_weights(card, tmp_path / "w")
+
+
 def test_other_weights_than_declared_are_refused(
     write_card: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -68,6 +80,8 @@ def test_other_weights_than_declared_are_refused(
     weights.write_text("x")
     digest = weights_digest(weights)
     check_declared_digest(read_card(write_card(weights={"sha256": digest})).card, weights, digest)
+    begun = read_card(write_card(weights={"sha256": digest[:8]})).card
+    check_declared_digest(begun, weights, digest)
     card = read_card(write_card(weights={"sha256": "0" * 64})).card
     with pytest.raises(BadInput, match=f"found sha256 {digest}, expected {'0' * 64}"):
         check_declared_digest(card, weights, digest)

@@ -74,3 +74,16 @@ def test_impossible_pairs_are_refused(phantom_class_map: ClassMap) -> None:
         make_pair(BodySettings(phase="native"), Deformation(), phantom_class_map)
     with pytest.raises(UsageError, match="amplitude_mm"):
         Deformation(amplitude_mm=40.0)
+
+
+def test_the_native_scan_can_have_a_kernel_and_noise_of_its_own(
+    pair: Pair, phantom_class_map: ClassMap
+) -> None:
+    other = make_pair(ABDOMEN, MOVED, phantom_class_map, native_noise_hu=40.0, native_kernel="bone")
+    assert np.array_equal(other.contrast.ct, pair.contrast.ct)
+    assert np.array_equal(other.native.labels, pair.native.labels)
+    liver = pair.native.labels == phantom_class_map["liver"].value
+    inner = ndimage.binary_erosion(liver, iterations=3)
+    assert other.native.ct[inner].std() == pytest.approx(40, rel=0.2)
+    assert pair.native.ct[inner].std() < 10
+    assert other.native.settings.kernel == "bone"

@@ -5,11 +5,13 @@ import pytest
 
 from pipeline.volume import remove_partial_files, write_file_atomically
 from pipeline.workspace import (
+    Finding,
     Provenance,
     Round,
     Verdict,
     Workspace,
     digest_of_manifest,
+    write_findings,
     write_mask,
 )
 from pipeline.workspace.doctor import examine
@@ -74,6 +76,31 @@ def test_orphans_and_partial_files_are_notes(filled, add_case):
     assert sorted(kinds(filled, "note")) == ["orphan", "orphan", "partial"]
     assert remove_partial_files(filled.path) == 1
     assert not partial.exists()
+
+
+def test_damaged_findings_are_errors_and_say_what_to_do(filled):
+    touch = Finding("rib_touching", "two ribs touch", ("rib_left_1",))
+    path = write_findings(filled.layout, "s0001", "model:ribfrac", [touch])
+    write_findings(filled.layout, "s0002", "model:ribfrac", [touch])
+    (path.parent / "model-ribfrac-lump.nii.gz").write_bytes(b"voxels for review")
+    assert examine(filled) == []
+    path.write_text("{")
+    copy = path.with_name("model-verse.json")
+    copy.write_bytes((filled.layout.findings_dir("s0002") / path.name).read_bytes())
+    found = examine(filled)
+    assert [(f.kind, f.severity, f.subject) for f in found] == [
+        ("finding", "error", str(path)), ("finding", "error", str(copy)),
+    ]  # fmt: skip
+    assert all("move the file away and run the stage again" in f.message for f in found)
+
+
+def test_findings_of_an_unknown_case_are_a_note(filled):
+    path = write_findings(filled.layout, "s0009", "model:ribfrac", [])
+    path.write_text("{")
+    found = examine(filled)
+    assert {f.severity for f in found} == {"note"}
+    assert [f.subject for f in found] == [str(path.parent.parent), str(path.parent)]
+    assert found[1].message == "findings of an unknown case are shown nowhere; take it in, or move the folder away"
 
 
 def test_a_changed_manifest_is_found(filled):

@@ -1,3 +1,4 @@
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -6,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.bootstrap.bootstrap import STAGE
-from pipeline.bootstrap.runners.command import CommandOptions, fill_argv
+from pipeline.bootstrap.runners.command import CommandOptions, fill_argv, place_values
+from pipeline.bootstrap.runners.program import CasePlaces
+from pipeline.bootstrap.trust import approve
 from pipeline.engine import ProcessEngine
 from pipeline.stage import Outcome, load_settings, run_stage
 from pipeline.workspace import Case, Workspace
@@ -237,8 +240,26 @@ def test_a_program_cannot_change_the_workspaces_ct(
 
 def test_words_are_filled_without_a_shell() -> None:
     options = CommandOptions(argv=("seg", "{input}", "-o{output}", '{"a": 1}', "$HOME; rm"))
-    filled = fill_argv(options, Path("/in/ct.nii.gz"), Path("/out/l.nii.gz"), "cpu", None)
-    assert filled == ["seg", "/in/ct.nii.gz", "-o/out/l.nii.gz", '{"a": 1}', "$HOME; rm"]
+    places = CasePlaces(Path("/"), Path("/in/ct.nii.gz"), Path("/out/l.nii.gz"))
+    filled = fill_argv(options, place_values(places, "cpu", None))
+    assert filled == ("seg", "/in/ct.nii.gz", "-o/out/l.nii.gz", '{"a": 1}', "$HOME; rm")
+
+
+def test_a_program_below_the_users_home_is_found() -> None:
+    options = CommandOptions(argv=("~/envs/v1/bin/predict", "{input}", "{output}", "~"))
+    places = CasePlaces(Path("/"), Path("/ct"), Path("/out"))
+    home = os.path.expanduser("~")
+    filled = fill_argv(options, place_values(places, "cpu", None))
+    assert filled == (f"{home}/envs/v1/bin/predict", "/ct", "/out", "~")
+
+
+@pytest.mark.parametrize(("device", "seen"), [("cpu", ""), ("gpu:2", "2"), ("gpu", "0")])
+def test_the_device_says_which_gpus_a_program_sees(
+    device: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    places = CasePlaces(Path("/"), Path("/ct"), Path("/out"))
+    assert place_values(places, device, None)["cuda"] == seen
 
 
 def test_weights_are_digested_and_must_be_there(
@@ -258,12 +279,99 @@ def test_weights_are_digested_and_must_be_there(
         run_bootstrap()
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"1")
+    with pytest.raises(MissingDependency, match="masksmith models trust model_a"):
+        run_bootstrap(weights={"model_a": str(weights)})
+    approve(weights_digest(weights), "model_a")
     run_bootstrap(weights={"model_a": str(weights)})
     made = workspace.in_force("s0001")["liver"].provenance
     assert made.sources["weights"] == weights_digest(weights)
     weights.write_bytes(b"2")
+    approve(weights_digest(weights), "model_a")
     (outcome,) = run_bootstrap(weights={"model_a": str(weights)})
     assert outcome.status == "done"
+
+
+def test_variables_may_name_the_weights(
+    workspace: Workspace,
+    add_case: Callable[..., Case],
+    card_for: Callable[..., Path],
+    run_bootstrap: Run,
+    tmp_path: Path,
+) -> None:
+    """As nnU-Net v1 wants it: RESULTS_FOLDER, and a name that ends in _0000."""
+    from pipeline.bootstrap.weights import weights_digest
+
+    add_case("s0001")
+    weights = tmp_path / "results"
+    (weights / "nnUNet").mkdir(parents=True)
+    (weights / "nnUNet" / "model_final_checkpoint.model").write_bytes(b"1")
+    approve(weights_digest(weights), "model_a")
+    check = (
+        "import os, sys\n"
+        f"assert os.environ['RESULTS_FOLDER'] == {str(weights)!r}\n"
+        "assert os.environ['CUDA_VISIBLE_DEVICES'] == '3'\n"
+    )
+    card_for(
+        check + THRESHOLD,
+        input_name="case_0000.nii.gz",
+        variables={"RESULTS_FOLDER": "{weights}", "CUDA_VISIBLE_DEVICES": "{cuda}"},
+    )
+    (outcome,) = run_bootstrap(weights={"model_a": str(weights)}, device="gpu:3")
+    assert outcome.status == "done", outcome.note
+    made = workspace.in_force("s0001")["liver"].provenance
+    assert made.sources["weights"] == weights_digest(weights)
+
+
+def test_more_labels_than_the_card_names_are_reported_and_written_nowhere(
+    workspace: Workspace,
+    add_case: Callable[..., Case],
+    card_for: Callable[..., Path],
+    run_bootstrap: Run,
+) -> None:
+    add_case("s0001")
+    more = THRESHOLD.replace("# change", "labels = bytes(v * 3 for v in labels)")
+    card_for(more)
+    (outcome,) = run_bootstrap()
+    body = workspace.ct("s0001") > -500
+    half = body.shape[0] // 2
+    assert outcome.figures["unmatched"] == {
+        "value 3": body[half:].sum(),
+        "value 6": body[:half].sum(),
+    }
+    assert "no structure in the class map for value 3" in outcome.note
+    assert [mask.voxels for mask in workspace.masks("s0001")] == [0, 0]
+
+
+def test_an_empty_prediction_says_so(
+    workspace: Workspace,
+    add_case: Callable[..., Case],
+    card_for: Callable[..., Path],
+    run_bootstrap: Run,
+) -> None:
+    add_case("s0001")
+    card_for(THRESHOLD.replace("# change", "labels = bytes(len(labels))"))
+    (outcome,) = run_bootstrap()
+    assert (outcome.status, outcome.figures["voxels"]) == ("done", 0)
+    assert "no voxel labelled" in outcome.note
+    assert [mask.voxels for mask in workspace.masks("s0001")] == [0, 0]
+
+
+def test_a_missing_program_says_how_to_get_it(
+    add_case: Callable[..., Case], write_card: Callable[..., Path], run_bootstrap: Run
+) -> None:
+    from pipeline.errors import MissingDependency
+
+    add_case("s0001")
+    options = {
+        "argv": ["predict", "{input}", "{output}"],
+        "environment": ["~/no/such/env/python", "-m"],
+        "install": "pip install predict",
+    }
+    write_card(runner="command", options=options)
+    with pytest.raises(
+        MissingDependency, match=r"'/.*/no/such/env/python' .*; pip install predict"
+    ):
+        run_bootstrap()
 
 
 def test_a_missing_program_is_a_missing_dependency(
@@ -274,4 +382,18 @@ def test_a_missing_program_is_a_missing_dependency(
     add_case("s0001")
     write_card(runner="command", options={"argv": ["no-such-program", "{input}", "{output}"]})
     with pytest.raises(MissingDependency, match="the program 'no-such-program' is not there"):
+        run_bootstrap()
+
+
+def test_all_that_is_missing_is_said_at_once(
+    add_case: Callable[..., Case], write_card: Callable[..., Path], run_bootstrap: Run
+) -> None:
+    from pipeline.errors import MissingDependency
+
+    add_case("s0001")
+    options = {"argv": ["no-such-program", "{input}", "{output}"], "install": "apt install it"}
+    weights = {"path": "nowhere", "url": "https://x.org/w.zip"}
+    write_card(runner="command", options=options, weights=weights)
+    words = r"apt install it; and weights missing: nothing at .*; download https://x\.org/w\.zip"
+    with pytest.raises(MissingDependency, match=words):
         run_bootstrap()

@@ -40,5 +40,10 @@ def test_an_error_for_a_person_fails_its_case() -> None:
 
 
 def test_runners_are_found_by_their_names() -> None:
-    assert list(RUNNERS) == ["labelmaps", "nnunet", "command"]
-    assert [name for name, runner in RUNNERS.items() if runner.needs_approval] == ["nnunet"]
+    assert list(RUNNERS) == ["labelmaps", "nnunet", "totalsegmentator", "lungmask", "command"]
+    assert [name for name, runner in RUNNERS.items() if runner.needs_approval] == [
+        "nnunet",
+        "totalsegmentator",
+        "lungmask",
+        "command",
+    ]

@@ -11,6 +11,8 @@ from pipeline.volume import Box, encode_nifti, write_file_atomically
 from pipeline.workspace import Finding, Layout, write_findings
 from pipeline.workspace.finding_file import findings_path
 
+LABEL_WITHOUT_STRUCTURE = "label_without_structure"
+
 
 def store_findings(layout: Layout, case_id: str, maker: str, findings: Sequence[Finding]) -> None:
     """Replace what a maker said about a case; no file is made where there is nothing to say."""
@@ -52,7 +54,7 @@ def keep_for_review(task: CaseTask, label: str, crop: NDArray[np.bool_], box: Bo
         "structure, or to none"
     )
     return Finding(
-        "label_without_structure",
+        LABEL_WITHOUT_STRUCTURE,
         words,
         (),
         {"label": label, "voxels": voxels, "ml": round(ml, 3), "file": path.name},
