@@ -45,7 +45,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart retrain gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -55,6 +55,9 @@ bootstrap: $(STAMP) ## make first masks with the models that exist already
 	$(MASKSMITH) $(MORE)
 transfer-heart: $(STAMP) ## hearts from contrast to native scans of one exam, and a model of both
 	$(MASKSMITH) $(MORE)
+import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slicer, ITK-SNAP, RTSTRUCT, ...
+	$(if $(call typed,FROM)$(MORE),,$(error say what to bring in: make import-rough FROM=/data/drawn))
+	$(MASKSMITH) $(foreach path,$(call typed,FROM),--from $(path)) $(MORE)
 retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them

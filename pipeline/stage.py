@@ -44,12 +44,16 @@ class Outcome:
         For failures: what was found, what was expected, what to do.
     figures : mapping
         Numbers worth keeping, JSON values.
+    shown : Outcome or None
+        What a person sees instead, where it says more than the ledger may keep, such as the
+        name of a file. It is never recorded.
     """
 
     subject: str
     status: Status
     note: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    shown: "Outcome | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Stage:
         heavy work goes through the engine.
     after : tuple of str
         Stages that usually come before.
+    table : tuple of str
+        Columns of a table that the command writes: of the dicts that each outcome's figures hold
+        under ``rows``.
     """
 
     name: str
@@ -76,6 +83,7 @@ class Stage:
     Settings: type[StageSettings]
     run: Callable[[Workspace, Any, Engine], Iterator[Outcome]]
     after: tuple[str, ...] = ()
+    table: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +174,9 @@ def run_stage(
         for outcome in stage.run(workspace, settings, engine):
             if recorder is not None:
                 recorder.add(outcome)
-            outcomes.append(outcome)
-            on_outcome(outcome)
+            told = outcome.shown or outcome
+            outcomes.append(told)
+            on_outcome(told)
         if recorder is not None:
             recorder.end()
     return RunReport(tuple(outcomes), None if recorder is None else recorder.run_id)

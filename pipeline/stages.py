@@ -55,6 +55,11 @@ STAGES: tuple[StageRef, ...] = (
         "Carry hearts from contrast to native scans, train on both, predict all.",
     ),
     StageRef(
+        "import-rough",
+        "annotation.import_rough",
+        "Bring in what was drawn elsewhere: Slicer, ITK-SNAP, MITK, Nora, RTSTRUCT, DICOM SEG.",
+    ),
+    StageRef(
         "retrain",
         "training.retrain",
         "Train nnU-Net on what was accepted and predict the other cases.",

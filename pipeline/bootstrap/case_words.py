@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.bootstrap.prediction_files import CaseWords, PredictionError, read_table
-from pipeline.workspace import Workspace
+from pipeline.workspace import CaseIndex, Workspace
 
 _NIFTI_ENDINGS = (".nii.gz", ".nii")
 
@@ -47,15 +47,15 @@ def words_of_cases(
         If a CT is not there, the table cannot be read, or it names one case twice.
     """
     cases = workspace.cases()
-    by_hash = {case.source["file"]: case.id for case in cases if "file" in case.source}
-    stems = dict(_stems(workspace, cts, by_hash))
+    index = CaseIndex.of(workspace.layout, cases)
+    stems = dict(_stems(index, cts))
     if table is None:
         return WordsOfCases(stems)
     keys = {stem: case_id for case_id, stem in stems.items()} | {case.id: case.id for case in cases}
     listed: dict[str, str] = {}
     strangers = []
     for key, name in read_table(table).items():
-        case_id = keys.get(key) or _case_of_path(workspace, key, table, by_hash)
+        case_id = keys.get(key) or _case_of_path(index, key, table)
         if case_id is None:
             strangers.append(key)
         elif case_id in listed:
@@ -65,12 +65,9 @@ def words_of_cases(
     return WordsOfCases(stems, listed, tuple(strangers))
 
 
-def _stems(
-    workspace: Workspace, cts: Sequence[Path], by_hash: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def _stems(index: CaseIndex, cts: Sequence[Path]) -> Iterator[tuple[str, str]]:
     for path in _files(cts):
-        case_id = by_hash.get(_path_hash(workspace, path))
-        if case_id is not None:
+        for case_id in index.of_file(path):
             yield case_id, _stem(path)
 
 
@@ -91,16 +88,8 @@ def _stem(path: Path) -> str:
     return path.stem
 
 
-def _case_of_path(
-    workspace: Workspace, key: str, table: Path, by_hash: Mapping[str, str]
-) -> str | None:
+def _case_of_path(index: CaseIndex, key: str, table: Path) -> str | None:
     for path in (Path(key), table.parent / key):
-        case_id = by_hash.get(_path_hash(workspace, path))
-        if case_id is not None:
+        for case_id in index.of_file(path):
             return case_id
     return None
-
-
-def _path_hash(workspace: Workspace, path: Path) -> str:
-    """Hash a path as intake does when it records where a CT came from."""
-    return workspace.pseudonym("path", str(path.resolve()))

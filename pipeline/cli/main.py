@@ -43,6 +43,11 @@ SECTIONS = {
         imported("verdict", "Accept masks, send them back, call structures absent."),
         imported("doctor", "Check the files against the ledger."),
     ),
+    "Out to other programs, and back": (
+        imported("export", "Write masks as NIfTI, 3D Slicer segmentation, DICOM SEG or RTSTRUCT."),
+        imported("open", "Make a session for 3D Slicer or ITK-SNAP: CT, masks, names, colours."),
+        imported("collect", "Take in what was changed in a session or an export."),
+    ),
     "More": (
         imported("models", "List the models that bootstrap knows; trust their weights."),
         imported("phantom", "Make synthetic CTs with truth for every structure."),

@@ -11,7 +11,7 @@ import click
 from pipeline.cli.call import Call, call_of
 from pipeline.cli.exit_codes import SOME_FAILED
 from pipeline.cli.group import Command
-from pipeline.cli.output import write_json
+from pipeline.cli.output import write_json, write_table
 from pipeline.cli.progress import WatchedEngine, outcome_line, progress_for
 from pipeline.cli.settings_options import flags_given, options_of
 from pipeline.errors import NothingToDo
@@ -53,7 +53,7 @@ def _settings_file(stage: Stage, call: Call) -> Mapping[str, object]:
     """Return what the settings file of the stage says, for `--help`; nothing if there is none."""
     import yaml
 
-    path = call.configs_path / f"{stage.name}.yaml"
+    path = call.configs_path / f"{stage.name.replace('-', '_')}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
@@ -77,6 +77,7 @@ def run(stage: Stage, call: Call, flags: Mapping[str, Any]) -> int:
     if call.as_json:
         write_json(_document(stage, call, report, seconds))
     else:
+        _write_rows(stage, report)
         _write_summary(stage, report, seconds)
     return SOME_FAILED if report.failures else 0
 
@@ -98,6 +99,13 @@ def _document(stage: Stage, call: Call, report: RunReport, seconds: float) -> di
             for outcome in report.outcomes
         ],
     }
+
+
+def _write_rows(stage: Stage, report: RunReport) -> None:
+    """Write the table that a stage has, one line per row of its outcomes' figures."""
+    rows = [row for outcome in report.outcomes for row in outcome.figures.get("rows", ())]
+    if stage.table and rows:
+        write_table(stage.table, [[row.get(column) for column in stage.table] for row in rows])
 
 
 def _write_summary(stage: Stage, report: RunReport, seconds: float) -> None:

@@ -94,7 +94,7 @@ def covered_share(grid: Grid, target: Grid) -> float:
 
 def _explain(grid: Grid, target: Grid, what: str, cover: float, minimum: float | None) -> str:
     grids = f"expected {target}; found {grid}"
-    mirrored = _mirrored_axes(grid, target)
+    mirrored = mirrored_axes(grid, target)
     if mirrored:
         return (
             f"{what}: mirrored: it would fit if the world axes {mirrored} were turned round "
@@ -108,7 +108,7 @@ def _explain(grid: Grid, target: Grid, what: str, cover: float, minimum: float |
     )
 
 
-def _mirrored_axes(grid: Grid, target: Grid) -> str:
+def mirrored_axes(grid: Grid, target: Grid) -> str:
     """Name the world axes whose reversal would make the grids fit; empty if none would."""
     wanted = canonical_grid(target)
     for signs in product((1, -1), repeat=3):

@@ -103,13 +103,14 @@ def centres_of_crops(
     grid : Grid
     """
     return {
-        name: _centre_x_mm(crop, box, grid)
+        name: centre_x_mm(crop, box, grid)
         for name, (crop, box) in crops.items()
         if class_map[name].mirror is not None and crop.any()
     }
 
 
-def _centre_x_mm(crop: NDArray[np.bool_], box: Box, grid: Grid) -> float:
+def centre_x_mm(crop: NDArray[np.bool_], box: Box, grid: Grid) -> float:
+    """Find the world x (mm) of the centre of a crop's voxels; at least one must be set."""
     index = [_mean_index(crop, axis) + side.start for axis, side in enumerate(box)]
     return float(grid.affine[0, :3] @ np.array(index) + grid.affine[0, 3])
 

@@ -1,6 +1,7 @@
 """The workspace: cases, immutable masks, the ledger, and the rule which mask counts."""
 
 from pipeline.workspace.case_file import CaseFileError, digest_of_ct, read_case, write_case
+from pipeline.workspace.case_index import CaseIndex
 from pipeline.workspace.digest import (
     digest_of,
     digest_of_file,
@@ -33,6 +34,7 @@ from pipeline.workspace.workspace import CaseRecord, Workspace, WorkspaceBusy, W
 __all__ = [
     "Case",
     "CaseFileError",
+    "CaseIndex",
     "CaseRecord",
     "Decision",
     "Finding",

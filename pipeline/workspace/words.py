@@ -45,6 +45,9 @@ class Provenance:
         Name to version of what made it.
     sources : mapping
         Digests of what it was made from: ``model_card``, ``weights``, ``manifest``, ...
+    about : mapping
+        Further plain facts, such as which slices were drawn. Left out of the record while
+        empty, so that masks made before there was such a field keep their ids.
     """
 
     origin: Origin
@@ -56,6 +59,7 @@ class Provenance:
     settings_digest: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an origin that is not one of the six."""
@@ -69,7 +73,10 @@ class Provenance:
             "parents": list(self.parents),
             "software": dict(self.software),
             "sources": dict(self.sources),
+            "about": dict(self.about),
         }
+        if not self.about:
+            del values["about"]
         return values
 
     @classmethod

@@ -7,8 +7,6 @@
 ...     liver = workspace.in_force(case.id).get("liver")
 """
 
-import hashlib
-import hmac
 import os
 import secrets
 import shutil
@@ -40,6 +38,7 @@ from pipeline.workspace.in_force import (
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
 from pipeline.workspace.mask_file import read_mask
+from pipeline.workspace.pseudonym import pseudonym
 from pipeline.workspace.verdict_file import write_verdicts
 from pipeline.workspace.words import Case, Mask, Presence, Round, Verdict
 
@@ -288,8 +287,7 @@ class Workspace:
             Such as ``"patient"`` or ``"series"``; the same value of two kinds differs.
         value : str
         """
-        key = self.layout.key_file.read_bytes()
-        return hmac.new(key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
+        return pseudonym(self.layout, kind, value)
 
     def record_case(self, case: Case) -> None:
         """Record a case whose files are written (driver only)."""

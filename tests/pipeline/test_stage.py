@@ -90,3 +90,18 @@ def test_a_dry_run_is_not_recorded(workspace):
 def test_two_stages_never_run_at_once(workspace):
     with workspace.driver_lock("gallery"), pytest.raises(WorkspaceBusy, match="gallery"):
         run_stage(STAGE, workspace, Settings(), SerialEngine())
+
+
+def test_what_only_a_person_may_see_is_never_recorded(workspace):
+    def run_shown(workspace, settings, engine):
+        shown = Outcome("/data/ERNA/liver.nii", "done", "liver", {"rows": [{"file": "ERNA"}]})
+        yield Outcome("file 1a2b", "done", "1 stored", {"n": 1}, shown=shown)
+
+    seen = []
+    stage = Stage("sample", "A sample.", Settings, run_shown)
+    report = run_stage(stage, workspace, Settings(), SerialEngine(), on_outcome=seen.append)
+    assert [outcome.subject for outcome in report.outcomes] == ["/data/ERNA/liver.nii"]
+    assert seen == list(report.outcomes)
+    (kept,) = workspace.ledger.outcomes(report.run_id)
+    assert (kept.subject, kept.note, kept.figures) == ("file 1a2b", "1 stored", {"n": 1})
+    assert b"ERNA" not in workspace.layout.ledger_file.read_bytes()

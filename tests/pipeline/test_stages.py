@@ -11,6 +11,7 @@ def test_the_stages_stand_in_the_order_in_which_a_ct_travels():
         "intake",
         "bootstrap",
         "transfer-heart",
+        "import-rough",
         "retrain",
         "gallery",
     ]

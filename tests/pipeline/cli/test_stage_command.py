@@ -148,3 +148,22 @@ def test_many_failures_are_cut_short(count, capsys):
 def test_every_stage_has_a_command_with_help(ref, capsys):
     assert front.main([ref.name, "--help"]) == 0
     assert ref.load().summary in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_stage_with_a_table_writes_its_rows_before_the_summary(count, monkeypatch, capsys):
+    def run_rows(workspace, settings, engine):
+        yield Outcome("a", "done", figures={"rows": [{"name": "liver", "ml": 1043.5, "x": 1}]})
+        yield Outcome("b", "failed", "no", figures={"rows": [{"name": "spleen"}]})
+
+    stage = Stage("count", "Count.", CountSettings, run_rows, table=("name", "ml"))
+    monkeypatch.setattr(StageRef, "load", lambda self: stage)
+    assert count("one") == 8
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["name", "ml"],
+        ["liver", "1044"],
+        ["spleen", "–"],
+    ]
+    assert lines[3].startswith("count: 1 done, 0 kept, 1 failed")
+    assert count("one", "--json") == 8
+    assert json.loads(capsys.readouterr().out)["outcomes"][0]["figures"]["rows"][0]["x"] == 1

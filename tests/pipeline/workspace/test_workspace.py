@@ -1,16 +1,18 @@
 import pickle
 import shutil
 import stat
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from pipeline.errors import BadInput, NothingToDo
-from pipeline.volume import GridMismatch, read_nifti, write_nifti
+from pipeline.volume import Grid, GridMismatch, read_nifti, write_nifti
 from pipeline.workspace import (
     Case,
     CaseFileError,
+    Layout,
     MaskFileError,
     Presence,
     Provenance,
@@ -313,3 +315,31 @@ def test_a_moved_workspace_still_opens(workspace, add_case, add_masks, tmp_path)
     shutil.move(workspace.path, tmp_path / "elsewhere")
     moved = Workspace.open(tmp_path / "elsewhere")
     assert set(moved.in_force("s0001")) == set(BLOBS)
+
+
+def test_a_mask_without_further_facts_keeps_the_id_it_had_before_there_were_any(tmp_path):
+    """The id was computed by the version that did not know `Provenance.about`."""
+    grid = Grid((4, 5, 6), np.diag([1.0, 2.0, 3.0, 1.0]))
+    case = Case("golden", grid, "0" * 64)
+    array = np.zeros((4, 5, 6), np.uint8)
+    array[1:3, 2:4, 3:5] = 1
+    made = Provenance(
+        "rough",
+        "person:anna",
+        parents=("p1",),
+        priority=3,
+        settings_digest="abc",
+        software={"slicer": "5.6"},
+        sources={"file": "ffffffff"},
+        created="2026-01-01T00:00:00.000000+00:00",
+    )
+    layout = Layout(tmp_path)
+    mask = write_mask(layout, case, "liver", array, made)
+    assert mask.id == "bf946bea5def2f71fc074edd19f84442d2acfe4145e6973c1df5c285f13de49e"
+    assert "about" not in made.to_dict()
+    told = replace(made, about={"drawn_axis": "k"})
+    other = write_mask(layout, case, "liver", array, told)
+    assert other.id != mask.id
+    assert Provenance.from_dict(told.to_dict()) == told
+    path = layout.mask("golden", "liver", other.id)
+    assert verify_mask(path, case).provenance.about == {"drawn_axis": "k"}

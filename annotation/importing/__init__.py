@@ -1,0 +1,1 @@
+"""From drawings to masks: names, cases, places, what was drawn, and what becomes of it."""
