@@ -27,7 +27,7 @@ _SOP_CLASS, _TRANSFER_SYNTAX = 0x00020002, 0x00020010
 
 # What pydicom raises on files that are broken or lie; anything else is a fault of ours.
 UNREADABLE: tuple[type[Exception], ...] = (
-    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError,
+    OSError, EOFError, ValueError, LookupError, AttributeError, TypeError,
     NotImplementedError, OverflowError, RecursionError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 

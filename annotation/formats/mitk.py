@@ -30,7 +30,7 @@ from pipeline.volume import Grid
 _NEW = "org.mitk.multilabel.segmentation"
 _OLD = "org.mitk.image.multilabel"
 _GROUPS = f"{_NEW}.labelgroups"
-_NEWEST_VERSION = 3
+_NEWEST_VERSION = 1  # of the single file; stacks of files count on their own
 _SNIFFED_BYTES = 2**20
 
 # Where a label's codes stand: in today's keys, and in those named after the tags of DICOM SEG.
@@ -81,7 +81,7 @@ def _new_labels(header: NrrdHeader) -> Iterator[_Label]:
         raise refused(
             header.path,
             f"version '{plain_name(version, 20)}' of MITK's format",
-            f"versions up to {_NEWEST_VERSION}",
+            f"version {_NEWEST_VERSION}",
             "save it as NIfTI with one file per label",
         )
     try:
