@@ -178,6 +178,10 @@ def read_series(paths: Sequence[Path]) -> SourceSeries:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    for header in headers:
+        # Empty means the default repertoire, as absent does; highdicom knows only the latter.
+        if "SpecificCharacterSet" in header and not header.SpecificCharacterSet:
+            del header.SpecificCharacterSet
     row, column = _directions(headers[0], paths[0])
     # A folder may hold an instance twice.
     slices = list({str(header.SOPInstanceUID): header for header in headers}.values())

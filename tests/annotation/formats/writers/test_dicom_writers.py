@@ -70,6 +70,21 @@ def test_dicom_seg_is_exact(name, make_outgoing, make_series, masks, tmp_path):
         assert np.array_equal(mask, masks[structure]), structure
 
 
+def test_an_empty_character_set_is_the_default_one(make_outgoing, make_series, masks, tmp_path):
+    """Archives write it so; highdicom takes it for an unknown one."""
+    from annotation.formats.writers.source_series import read_series
+
+    grid, path = GRIDS["dicom"], tmp_path / "x.seg.dcm"
+    make_series(grid)
+    files = sorted((tmp_path / "series").glob("*.dcm"))
+    for file in files:
+        header = pydicom.dcmread(file)
+        header.SpecificCharacterSet = ""
+        header.save_as(file)
+    writer_of("dicom-seg").write(make_outgoing(grid), path, read_series(files))
+    assert np.array_equal(seg_on_grid(path, grid)["liver"], masks["liver"])
+
+
 def test_dicom_seg_of_a_turned_grid_lies_in_the_same_place(
     make_outgoing, make_series, masks, tmp_path
 ):
