@@ -21,6 +21,8 @@ flag = $(if $(call typed,$1),$2 '$(call typed,$1)')
 SHARED = $(call flag,WORKSPACE,--workspace) $(call flag,CONFIGS,--configs) $(call flag,JOBS,--jobs)
 MASKSMITH = $(VENV)/bin/masksmith $@ $(SHARED)
 MORE = $(call typed,ARGS)
+# Whole files of tests side by side: what a file shares is made once.
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile
 
 ##@ First steps
 .PHONY: help setup demo
@@ -75,7 +77,7 @@ doctor: $(STAMP) ## check the files against the ledger
 ##@ Working on Masksmith
 .PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer clean
 test: system-packages $(STAMP) ## the default tests, some minutes
-	$(PYTHON_HERE) -m pytest -m "not slow" $(MORE)
+	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
 	$(PYTHON_HERE) -m pytest -m slow $(MORE)
 test-all: system-packages $(STAMP) ## every test
