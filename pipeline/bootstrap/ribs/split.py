@@ -11,7 +11,6 @@ from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Se
 from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
 from pipeline.bootstrap.ribs.thorax import (
     Thorax,
-    common_fall,
     find_thorax,
     levels,
     sides,
@@ -24,6 +23,7 @@ FRAGMENT_MM = 45.0
 FAR_MM = 25.0
 HEAD_DEG = 70.0
 HEAD_ASIDE_MM = 70.0
+USUAL_RISE_MM = 50.0  # from a rib's level at the side of the chest to its head
 BORDER_MM = 6.0
 CLEAR_MM = 10.0
 PART_SHARE = 0.35  # of the usual vertebra: less is but a part of one
@@ -220,19 +220,41 @@ def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int
 def _seen(
     ribs: Sequence[Chain], side: NDArray[np.int64], thorax: Thorax, view: _View
 ) -> list[Seen]:
-    lines = [rib.line for rib in ribs]
-    level, fall = levels(thorax, lines), common_fall(thorax, lines)
+    level = levels(thorax, [rib.line for rib in ribs])
+    own = [int(side[rib.strands[0]]) for rib in ribs]
+    angles = [thorax.round_deg(rib.line) for rib in ribs]
+    heads = [_head(rib.line, angle, thorax) for rib, angle in zip(ribs, angles, strict=True)]
     found = []
-    for rib, height in zip(ribs, level, strict=True):
-        angle = thorax.round_deg(rib.line)
-        back = int(angle.argmin())
-        aside = abs(rib.line[back, 0] - thorax.middle(rib.line[back, 2:3])[0])
-        head_seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
-        head = float(rib.line[back, 2]) if head_seen else None
-        root = head if head is not None else float(height) + fall(20.0)
+    for n, rib in enumerate(ribs):
+        head = heads[n]
+        root = _root(n, level, own, heads) if head is None else head
         length = None if view.is_cut(rib.line) else rib.length_mm
-        found.append(Seen(int(side[rib.strands[0]]), float(height), head, root, length))
+        around = float(angles[n].min()), float(angles[n].max())
+        found.append(Seen(own[n], float(level[n]), head, root, length, around))
     return found
+
+
+def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
+    """Height of a rib's end at the spine; None if that is not seen."""
+    back = int(angle.argmin())
+    aside = abs(line[back, 0] - thorax.middle(line[back, 2:3])[0])
+    seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
+    return float(line[back, 2]) if seen else None
+
+
+def _root(
+    n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]
+) -> float:
+    """Estimate the height of a rib's end at the spine from the ribs of its side that show theirs."""
+    known = sorted(
+        (float(level[m]), head)
+        for m, head in enumerate(heads)
+        if head is not None and side[m] == side[n]
+    )
+    if not known:
+        return float(level[n]) + USUAL_RISE_MM
+    at, rise = np.array([(height, head - height) for height, head in known]).T
+    return float(level[n] + np.interp(level[n], at, rise))
 
 
 def _owners(bones: Bones, ribs: Sequence[Chain]) -> NDArray[np.int64]:
