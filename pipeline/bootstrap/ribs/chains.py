@@ -38,7 +38,8 @@ def chain_strands(bones: Bones, side: NDArray[np.int64], thorax: Thorax) -> list
         -1 left, 1 right.
     thorax : Thorax
     """
-    joints = new_joints(bones.strands, side, thorax, find_bridges(bones))
+    joints = new_joints(bones.strands, side, thorax)
+    joints.bridges = find_bridges(joints, bones.places)
     for place in sorted(bones.places, key=lambda place: len(place.strands)):
         join_at(joints, place)
     for _, one, other in sorted(_fitting(bones.strands, side)):

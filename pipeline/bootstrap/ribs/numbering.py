@@ -22,6 +22,7 @@ HEAD_ABOVE_CENTRE = 0.15  # of the way from Tn up to the next: where a mask of r
 # head lies higher, but masks of real ribs often lack the neck
 HEAD_SPREAD = 0.35  # in vertebrae, of a rib whose head is seen
 LEVEL_SPREAD = 1.0  # ... and of one seen only further round
+BEYOND_SPREAD = 8.0  # ... beyond all that show their heads: its neighbours number it
 SHARE_COST = 2.0  # two pieces of one rib that nothing joined
 OVERLAP_DEG = 8.0  # of two such pieces
 OVERLAP_COST = 0.5  # per degree beyond
@@ -111,12 +112,25 @@ def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> N
         if not rows:
             continue
         wanted = [_place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE for row in rows]
-        spread = [LEVEL_SPREAD if ribs[row].head_mm is None else HEAD_SPREAD for row in rows]
+        spread = _spreads([ribs[row] for row in rows])
         shared = [_share_cost(ribs[a], ribs[b]) for a, b in pairwise(rows)]
         chosen, more = _in_order(np.array(wanted), np.array(spread), shared)
         numbers[rows] = chosen
         margin = min(margin, more)
     return Numbers(tuple(int(n) for n in numbers), "vertebrae", float(margin))
+
+
+def _spreads(ribs: Sequence[Seen]) -> list[float]:
+    """How far, in vertebrae, each rib may lie from where it seems to; ribs from the top."""
+    seen = [row for row, rib in enumerate(ribs) if rib.head_mm is not None]
+    return [
+        HEAD_SPREAD
+        if rib.head_mm is not None
+        else LEVEL_SPREAD
+        if seen and seen[0] < row < seen[-1]
+        else BEYOND_SPREAD
+        for row, rib in enumerate(ribs)
+    ]
 
 
 def _from_the_top(ribs: Sequence[Seen], side: int) -> list[int]:
@@ -138,7 +152,10 @@ def _share_cost(one: Seen, other: Seen) -> float:
     """Cost of calling two pieces one rib: they should not lie side by side."""
     begin = max(one.around_deg[0], other.around_deg[0])
     overlap = min(one.around_deg[1], other.around_deg[1]) - begin
-    beyond = OVERLAP_COST * max(overlap - OVERLAP_DEG, 0.0)
+    shorter = min(rib.around_deg[1] - rib.around_deg[0] for rib in (one, other))
+    beyond = OVERLAP_COST * max(overlap - min(OVERLAP_DEG, shorter / 2), 0.0)
+    if overlap > shorter / 2:
+        return MOST_OVERLAP_COST
     return min(SHARE_COST + beyond, MOST_OVERLAP_COST)
 
 

@@ -10,41 +10,41 @@ from itertools import combinations, product
 import numpy as np
 
 from pipeline.bootstrap.ribs.joints import End, Joints
-from pipeline.bootstrap.ribs.strands import END_NODES, Bones, Place, Points, Strand
+from pipeline.bootstrap.ribs.strands import END_NODES, Place, Points, Strand
 
 PLACE_MM = 40.0
 TURN_MM = 8.0  # what a right angle costs, as a gap: little, for first ribs turn back at the neck
 FREE_MM = 25.0  # what an end left free costs
+LONG_MM = 40.0  # of a strand: an end of a shorter one costs less
 STEEPEST = 2.0
 CROSSING = 3.0  # per mm that ribs would change places
 MOST_ENDS = 8
 LONGEST_BRIDGE_MM = 35.0
-BRIDGE_ALONG = 0.75
-CORNER_ALONG = 0.5
+BRIDGE_SHARE = 0.5  # what calling a strand a bridge costs, of its length
 
 Pair = tuple[End, End]
 
 
-def find_bridges(bones: Bones) -> frozenset[int]:
-    """Find the short strands that run across from one rib to another."""
-    ends: dict[int, list[float]] = {}
-    for place in bones.places:
+def find_bridges(joints: Joints, places: Sequence[Place]) -> frozenset[int]:
+    """Find the short strands that run across from one rib to another, shortest first.
+
+    A strand between two places is a bridge if the ends that meet at both go on in one another more
+    cheaply without it.
+    """
+    at: dict[int, list[Place]] = {}
+    for place in places:
         for number in place.strands:
-            own = bones.strands[number].end(end_at(bones.strands, number, place)[1])[1]
-            others = [
-                abs(float(own @ bones.strands[m].end(end_at(bones.strands, m, place)[1])[1]))
-                for m in place.strands
-                if m != number
-            ]
-            if others and (len(others) > 1 or others[0] < CORNER_ALONG):
-                ends.setdefault(number, []).append(max(others))
-    return frozenset(
-        number
-        for number, both in ends.items()
-        if len(both) == 2
-        and bones.strands[number].length_mm < LONGEST_BRIDGE_MM
-        and max(both) < BRIDGE_ALONG
-    )
+            at.setdefault(number, []).append(place)
+    found: set[int] = set()
+    for number in sorted(at, key=lambda number: joints.strands[number].length_mm):
+        both, length = at[number], joints.strands[number].length_mm
+        if len(both) == 2 and length < LONGEST_BRIDGE_MM:
+            bone = sum(_cheapest(joints, place, frozenset(found))[1] for place in both)
+            without = frozenset(found | {number})
+            bridge = sum(_cheapest(joints, place, without)[1] for place in both)
+            if bridge + BRIDGE_SHARE * length < bone:
+                found.add(number)
+    return frozenset(found)
 
 
 def end_at(strands: Sequence[Strand], number: int, place: Place) -> End:
@@ -58,23 +58,38 @@ def end_at(strands: Sequence[Strand], number: int, place: Place) -> End:
 
 def join_at(joints: Joints, place: Place) -> None:
     """Join the ends that meet at a place in the cheapest way."""
+    for one, other in _cheapest(joints, place, joints.bridges)[0]:
+        joints.join(one, other)
+
+
+def _cheapest(
+    joints: Joints, place: Place, bridges: frozenset[int]
+) -> tuple[tuple[Pair, ...], float]:
+    """Give the cheapest pairs of a place's ends, and their cost with that of the ends left free."""
     ends = _ends(joints, place)
-    free = [end for end in ends if joints.is_free(end)][:MOST_ENDS]
+    free = [end for end in ends if end not in joints.across and end[0] not in bridges][:MOST_ENDS]
     costs = {
         (one, other): _cost(joints, one, other)
         for one, other in combinations(free, 2)
-        if joints.may_join(one, other) and joints.gap_mm(one, other) <= PLACE_MM
+        if joints.gap_mm(one, other) <= PLACE_MM and joints.may_join(one, other)
     }
-    if len(free) == 2:
-        best: tuple[Pair, ...] = tuple(costs)
-    else:
-        best = min(
-            _pairings(free, costs),
-            key=lambda pairs: sum(costs[pair] - 2 * FREE_MM for pair in pairs)
-            + sum(_crossing(joints, *two) for two in combinations(pairs, 2)),
-        )
-    for one, other in best:
-        joints.join(one, other)
+    alone = {end: _free_cost(joints, end) for end in free}
+    every = sum(alone.values())
+
+    def total(pairs: tuple[Pair, ...]) -> float:
+        gain = sum(costs[pair] - alone[pair[0]] - alone[pair[1]] for pair in pairs)
+        return every + gain + sum(_crossing(joints, *two) for two in combinations(pairs, 2))
+
+    if len(ends) == 2 and costs:
+        (pair,) = costs
+        return (pair,), total((pair,))
+    best = min(_pairings(free, costs), key=total)
+    return best, total(best)
+
+
+def _free_cost(joints: Joints, end: End) -> float:
+    """Cost of leaving an end free: less for a short strand, which may be but debris."""
+    return FREE_MM * min(joints.strands[end[0]].length_mm / LONG_MM, 1.0)
 
 
 def _ends(joints: Joints, place: Place) -> list[End]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bootstrap.ribs.chains import Chain, chain_strands
+from pipeline.bootstrap.ribs.chains import chain_strands
+from pipeline.bootstrap.ribs.joints import Chain, unfold
 from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Seen, number_ribs
 from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
 from pipeline.bootstrap.ribs.thorax import (
@@ -161,6 +162,7 @@ def _label(
         return none, (_left_out(len(bones.points), view),), "order"
     centres = np.array(list(spine.values())).reshape(-1, 3)
     thorax = find_thorax(bones.points, centres)
+    bones = unfold(bones, thorax)
     side = sides(thorax, [strand.line for strand in bones.strands])
     chains = chain_strands(bones, side, thorax)
     whole = _whole_ribs(chains, side, thorax, view)

@@ -24,7 +24,7 @@ SMALLEST_PIECE_MM3 = 60.0
 WIDE = 1.75  # times the usual cross-section: two ribs side by side
 FRINGE = 0.3  # of a usual slice: a bump on the bone, not a branch
 END_NODES = 4
-SHORTEST_MM = 9.0
+SHORTEST_MM = 5.0
 
 
 def length_mm(line: Points) -> float:

@@ -16,6 +16,8 @@ from pipeline.volume import Box
 WINDOW_MM = 40.0
 CAGE_DEPTH = 0.75  # of half its width: where the axis of the chest lies before its back
 SLICE_MM = 5.0
+BACK_MM, ASIDE_MM = 40.0, 60.0  # before and beside the middle of the back: necks and heads
+LEAST_GAP_MM = 20.0  # between left and right heads: a vertebral body is wider
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,26 @@ def find_thorax(points: Points, spine: Points) -> Thorax:
     high = np.array([np.percentile(row[:, 0], 98) for row in rows])
     back = np.array([np.percentile(row[:, 1], 2) for row in rows])
     middle = (low + high) / 2
+    middle = np.array([_between(*part) for part in zip(rows, middle, back, strict=True)])
     if len(spine):
         order = np.argsort(spine[:, 2])
         middle = np.interp(z, spine[order, 2], spine[order, 0])
     half = np.maximum(high - middle, middle - low)
     return Thorax(z, middle, back + CAGE_DEPTH * half)
+
+
+def _between(row: Points, middle_x_mm: float, back_y_mm: float) -> float:
+    """Middle of the gap between the left and the right ribs behind: the spine is there.
+
+    A bent spine lies up to 20 mm beside the chest's middle.
+    """
+    x = np.sort(row[row[:, 1] < back_y_mm + BACK_MM, 0])
+    x = x[np.abs(x - middle_x_mm) < ASIDE_MM]
+    gaps = np.diff(x)
+    if not len(gaps) or gaps.max() < LEAST_GAP_MM:
+        return float(middle_x_mm)
+    at = int(gaps.argmax())
+    return float(x[at] + x[at + 1]) / 2
 
 
 def sides(thorax: Thorax, lines: Sequence[Points]) -> NDArray[np.int64]:
