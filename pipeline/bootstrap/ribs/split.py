@@ -21,6 +21,7 @@ from pipeline.volume import Box, Grid, bounding_box, from_canonical, to_canonica
 from pipeline.workspace import Finding
 
 FRAGMENT_MM = 45.0
+FRAGMENT_SHARE = 0.5  # of the usual distance of ribs: a fragment is nearer to a longer one
 FAR_MM = 25.0
 HEAD_DEG = 70.0
 HEAD_ASIDE_MM = 70.0
@@ -195,16 +196,27 @@ def _whole_ribs(
     usual = _usual_distance(level, chains, side)
     chosen = []
     for n, chain in enumerate(chains):
-        longer = [
-            abs(level[n] - level[m])
+        apart = [
+            _apart_mm(thorax, chain, other, float(level[n] - level[m]))
             for m, other in enumerate(chains)
             if side[other.strands[0]] == side[chain.strands[0]]
             and other.length_mm > chain.length_mm
         ]
-        cut = view.is_cut(chain.line)
-        if cut or chain.length_mm >= FRAGMENT_MM or not longer or min(longer) > 0.6 * usual:
+        whole = view.is_cut(chain.line) or chain.length_mm >= FRAGMENT_MM
+        if whole or not apart or min(apart) > FRAGMENT_SHARE * usual:
             chosen.append(n)
     return chosen
+
+
+def _apart_mm(thorax: Thorax, one: Chain, other: Chain, level_mm: float) -> float:
+    """How far one of two chains lies above the other: where they are side by side, else overall."""
+    angle, others = thorax.round_deg(one.line), thorax.round_deg(other.line)
+    beside = (angle >= others.min()) & (angle <= others.max())
+    if not beside.any():
+        return abs(level_mm)
+    order = np.argsort(others)
+    height = np.interp(angle[beside], others[order], other.line[order, 2])
+    return float(np.abs(np.median(one.line[beside, 2] - height)))
 
 
 def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int64]) -> float:

@@ -17,6 +17,7 @@ WINDOW_MM = 40.0
 CAGE_DEPTH = 0.75  # of half its width: where the axis of the chest lies before its back
 SLICE_MM = 5.0
 BACK_MM, ASIDE_MM = 40.0, 60.0  # before and beside the middle of the back: necks and heads
+NECK_MM = 15.0  # above and below: where spines are bent, others lie elsewhere
 LEAST_GAP_MM = 20.0  # between left and right heads: a vertebral body is wider
 
 
@@ -61,10 +62,12 @@ def find_thorax(points: Points, spine: Points) -> Thorax:
     high = np.array([np.percentile(row[:, 0], 98) for row in rows])
     back = np.array([np.percentile(row[:, 1], 2) for row in rows])
     middle = (low + high) / 2
-    middle = np.array([_between(*part) for part in zip(rows, middle, back, strict=True)])
     if len(spine):
         order = np.argsort(spine[:, 2])
         middle = np.interp(z, spine[order, 2], spine[order, 0])
+    else:
+        slices = [points[np.abs(points[:, 2] - height) <= NECK_MM] for height in z]
+        middle = np.array([_between(*part) for part in zip(slices, middle, back, strict=True)])
     half = np.maximum(high - middle, middle - low)
     return Thorax(z, middle, back + CAGE_DEPTH * half)
 
