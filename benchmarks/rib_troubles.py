@@ -61,9 +61,7 @@ def bridged(chest: Chest, rng: np.random.Generator) -> Chest:
     spacing, bridges = chest.spacing_mm, np.zeros(chest.labels.shape, bool)
     for _ in range(BRIDGES):
         side, number = rng.choice(["left", "right"]), int(rng.integers(1, 12))
-        upper, lower = (
-            chest.rows(f"rib_{side}_{n}") * spacing for n in (number, number + 1)
-        )
+        upper, lower = (chest.rows(f"rib_{side}_{n}") * spacing for n in (number, number + 1))
         found = KDTree(lower).query(upper)
         gap, nearest = np.asarray(found[0]), np.asarray(found[1])
         start = int(rng.choice(np.argsort(gap)[: max(len(gap) // 2, 1)]))

@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -17,7 +17,15 @@ import numpy as np
 
 from benchmarks.contender import ROOT
 from benchmarks.page_tables import write_between_marks
-from benchmarks.rib_bodies import REAL_CASE, REAL_FILES, Chest, Crops, make_chest, real_chests
+from benchmarks.rib_bodies import (
+    REAL_CASE,
+    REAL_FILES,
+    Chest,
+    Crops,
+    Mask,
+    make_chest,
+    real_chests,
+)
 from benchmarks.rib_troubles import VARIANTS
 from pipeline.bootstrap.ribs import NAMES, split_ribs
 
@@ -117,7 +125,7 @@ def _extra_lines(name: str, with_spine: Score, without: Score) -> str:
         f"{s.extras_right} of {s.extras} named so, a finding for {s.extras_said}"
         for s in (with_spine, without)
     ]
-    return f"The extra ribs of \"{name}\": with vertebrae {said[0]}; without {said[1]}.\n"
+    return f'The extra ribs of "{name}": with vertebrae {said[0]}; without {said[1]}.\n'
 
 
 def troubled_chests(seed: int) -> Iterator[tuple[str, Chest]]:
@@ -139,21 +147,20 @@ def real_lines(folder: Path) -> str:
         seen, unseen = score(chest, chest.vertebrae()), score(chest, {})
         lines.append(
             f"Real abdomen ({REAL_CASE}, {name}), TotalSegmentator's ribs merged and split again: "
-            f"{seen.right} of {seen.ribs} with vertebrae, {unseen.right} of {unseen.ribs} without.\n"
+            f"{seen.right} of {seen.ribs} with vertebrae, "
+            f"{unseen.right} of {unseen.ribs} without.\n"
         )
     return "\n".join(lines)
 
 
-def score(chest: Chest, vertebrae: Crops | Mapping[str, object]) -> Score:
+def score(chest: Chest, vertebrae: Crops) -> Score:
     """Split a chest's ribs and count the ones that got the name they should get."""
     split = split_ribs(chest.mask, chest.grid, vertebrae)
     values = {name: value for value, name in NAMES.items()}
     extra = {name for f in split.findings if f.kind == "rib_extra" for name in f.structures}
-    doubt = any(
-        f.kind == "rib_number_ambiguous" and "ambiguous" in f.words for f in split.findings
-    )
+    doubt = any(f.kind == "rib_number_ambiguous" and "ambiguous" in f.words for f in split.findings)
 
-    def count(truth: Iterator[tuple[str, object]]) -> tuple[int, int]:
+    def count(truth: Iterator[tuple[str, Mask]]) -> tuple[int, int]:
         shares = [
             float((got == values[name]).mean())
             for name, mask in truth

@@ -140,9 +140,7 @@ class Joints:
         return Chain(tuple(number for number, _ in members), np.concatenate(lines), gaps)
 
 
-def new_joints(
-    strands: Sequence[Strand], side: NDArray[np.int64], thorax: Thorax
-) -> Joints:
+def new_joints(strands: Sequence[Strand], side: NDArray[np.int64], thorax: Thorax) -> Joints:
     """Give joints in which every end is still free, and no strand a bridge."""
     return Joints(strands, side, [thorax.round_deg(strand.line) for strand in strands])
 

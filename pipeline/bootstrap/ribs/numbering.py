@@ -77,11 +77,14 @@ class Numbers:
     by : {"vertebrae", "first_rib", "last_rib", "order"}
     margin : float
         What the second-best numbering costs more; small: ambiguous.
+    whole : bool
+        Whether the field of view reaches beyond the ribs above and below.
     """
 
     numbers: tuple[int, ...]
     by: NumberedBy
     margin: float
+    whole: bool = False
 
 
 def number_ribs(
@@ -159,9 +162,7 @@ def _share_cost(one: Seen, other: Seen) -> float:
     return min(SHARE_COST + beyond, MOST_OVERLAP_COST)
 
 
-def _in_order(
-    wanted: Points, spread: Points, shared: Sequence[float]
-) -> tuple[list[int], float]:
+def _in_order(wanted: Points, spread: Points, shared: Sequence[float]) -> tuple[list[int], float]:
     """Choose rising numbers nearest to the wanted ones (dynamic programme).
 
     Two in a row may get the same number, at the cost given for them.
@@ -200,7 +201,8 @@ def _by_order(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Num
     numbers[rows[-1]], numbers[rows[1]] = ranked[0][1], ranked[0][2]
     margin = ranked[1][0] - ranked[0][0] if len(ranked) > 1 else 0.0
     by: NumberedBy = "first_rib" if top_seen else "last_rib" if bottom_seen else "order"
-    return Numbers(tuple(int(n) for n in numbers), by, float(margin))
+    whole = top_seen and bottom_seen
+    return Numbers(tuple(int(n) for n in numbers), by, float(margin), whole)
 
 
 def _steps(ribs: Sequence[Seen], rows: Sequence[int]) -> NDArray[np.int64]:

@@ -50,8 +50,7 @@ def find_bridges(joints: Joints, places: Sequence[Place]) -> frozenset[int]:
 def end_at(strands: Sequence[Strand], number: int, place: Place) -> End:
     """Name the end of a strand that lies at a place."""
     far = [
-        float(np.linalg.norm(strands[number].end(last)[0] - place.centre))
-        for last in (False, True)
+        float(np.linalg.norm(strands[number].end(last)[0] - place.centre)) for last in (False, True)
     ]
     return number, far[1] < far[0]
 

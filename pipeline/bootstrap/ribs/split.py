@@ -22,12 +22,14 @@ from pipeline.workspace import Finding
 
 FRAGMENT_MM = 45.0
 FRAGMENT_SHARE = 0.5  # of the usual distance of ribs: a fragment is nearer to a longer one
+NEAR_DEG = 15.0  # round the chest: over so little a rib hardly falls
 FAR_MM = 25.0
 HEAD_DEG = 70.0
 HEAD_ASIDE_MM = 70.0
 USUAL_RISE_MM = 50.0  # from a rib's level at the side of the chest to its head
 BORDER_MM = 6.0
 CLEAR_MM = 10.0
+PAIRS = 12
 PART_SHARE = 0.35  # of the usual vertebra: less is but a part of one
 NAMES: Mapping[int, str] = {
     number + (0 if side == "left" else 12): f"rib_{side}_{number}"
@@ -209,14 +211,20 @@ def _whole_ribs(
 
 
 def _apart_mm(thorax: Thorax, one: Chain, other: Chain, level_mm: float) -> float:
-    """How far one of two chains lies above the other: where they are side by side, else overall."""
+    """How far one of two chains lies above the other: where they are near, else overall."""
     angle, others = thorax.round_deg(one.line), thorax.round_deg(other.line)
     beside = (angle >= others.min()) & (angle <= others.max())
-    if not beside.any():
+    if beside.any():
+        order = np.argsort(others)
+        height = np.interp(angle[beside], others[order], other.line[order, 2])
+        return float(np.abs(np.median(one.line[beside, 2] - height)))
+    if angle.max() < others.min():
+        ends, gap_deg = (int(angle.argmax()), int(others.argmin())), others.min() - angle.max()
+    else:
+        ends, gap_deg = (int(angle.argmin()), int(others.argmax())), angle.min() - others.max()
+    if gap_deg > NEAR_DEG:
         return abs(level_mm)
-    order = np.argsort(others)
-    height = np.interp(angle[beside], others[order], other.line[order, 2])
-    return float(np.abs(np.median(one.line[beside, 2] - height)))
+    return abs(float(one.line[ends[0], 2] - other.line[ends[1], 2]))
 
 
 def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int64]) -> float:
@@ -253,13 +261,11 @@ def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
     back = int(angle.argmin())
     aside = abs(line[back, 0] - thorax.middle(line[back, 2:3])[0])
     seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
-    return float(line[back, 2]) if seen else None
+    return thorax.along_spine(line[back]) if seen else None
 
 
-def _root(
-    n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]
-) -> float:
-    """Estimate the height of a rib's end at the spine from the ribs of its side that show theirs."""
+def _root(n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]) -> float:
+    """Estimate the height of a rib's end at the spine from ribs of its side that show theirs."""
     known = sorted(
         (float(level[m]), head)
         for m, head in enumerate(heads)
@@ -296,19 +302,22 @@ def _dense(line: Points, step_mm: float = 2.0) -> Points:
 
 
 def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
+    extra = {
+        (NAMES[_value(rib.side, number)], number)
+        for rib, number in zip(seen, numbers.numbers, strict=True)
+        if number in (0, 13)
+    }
     findings = []
-    for rib, number in zip(seen, numbers.numbers, strict=True):
-        name = NAMES[_value(rib.side, number)]
-        if number in (0, 13):
-            what = "a cervical rib" if number == 0 else "a 13th rib"
-            findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
+    for name, number in sorted(extra):
+        what = "a cervical rib" if number == 0 else "a 13th rib"
+        findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
     if numbers.by != "vertebrae":
         words = {
-            "first_rib": "counted from the first rib in view",
+            "first_rib": "counted from the first rib in view; a rib more or less shifts all",
             "last_rib": "counted up from the last rib in view; 11 or 13 pairs would shift all",
             "order": "neither the first nor the last rib is in view",
         }[numbers.by]
-        sure = "ambiguous" if numbers.margin < AMBIGUOUS or numbers.by == "order" else "likely"
+        sure = "likely" if numbers.by != "order" and _is_sure(numbers, seen) else "ambiguous"
         findings.append(
             Finding(
                 "rib_number_ambiguous",
@@ -319,6 +328,22 @@ def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
             )
         )  # fmt: skip
     return findings
+
+
+def _is_sure(numbers: Numbers, seen: Sequence[Seen]) -> bool:
+    """Tell whether no other numbering fits nearly as well, and no pair is odd."""
+    both = [
+        {n for rib, n in zip(seen, numbers.numbers, strict=True) if rib.side == side}
+        for side in (-1, 1)
+    ]
+    extra = any(n in (0, 13) for n in numbers.numbers)
+    unlike = bool(both[0] and both[1]) and both[0] != both[1]
+    return numbers.margin >= AMBIGUOUS and not extra and not unlike and not _is_short(numbers)
+
+
+def _is_short(numbers: Numbers) -> bool:
+    """Tell whether both ends are in view, and yet fewer than twelve pairs."""
+    return numbers.whole and len(set(numbers.numbers)) < PAIRS
 
 
 def _contact_findings(bones: Bones, labels: NDArray[np.uint8]) -> list[Finding]:
