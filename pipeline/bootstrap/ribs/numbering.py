@@ -26,7 +26,7 @@ BEYOND_SPREAD = 8.0  # ... beyond all that show their heads: its neighbours numb
 SHARE_COST = 2.0  # two pieces of one rib that nothing joined
 OVERLAP_DEG = 8.0  # of two such pieces
 OVERLAP_COST = 0.5  # per degree beyond
-MOST_OVERLAP_COST = 30.0
+MOST_OVERLAP_COST = 16.0
 SKIP_COST, EXTRA_COST = 3.0, 6.0
 LENGTH_MM = (70, 110, 200, 245, 275, 295, 305, 305, 295, 275, 245, 170, 105, 60)
 """Lengths of adult bony ribs from 0 (cervical) to 13: estimates, of which the pattern counts."""
