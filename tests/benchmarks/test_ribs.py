@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.rib_bodies import Chest, make_chest, real_chests
 from benchmarks.rib_troubles import (
+    Change,
     bridged,
     broken,
     cervical_ribs,
@@ -58,7 +59,7 @@ def test_an_end_yields_most_at_the_break(chest: Chest) -> None:
 
 
 @pytest.mark.parametrize(("change", "number"), [(lumbar_ribs, 12), (cervical_ribs, 1)])
-def test_extra_ribs_get_the_name_and_a_finding(chest: Chest, change, number: int) -> None:
+def test_extra_ribs_get_the_name_and_a_finding(chest: Chest, change: Change, number: int) -> None:
     more = change(chest, np.random.default_rng(3))
     names = (f"rib_left_{number}", f"rib_right_{number}")
     assert tuple(more.extras) == names
