@@ -23,6 +23,7 @@ HEAD_ABOVE_CENTRE = 0.15  # of the way from Tn up to the next: where a mask of r
 HEAD_SPREAD = 0.35  # in vertebrae, of a rib whose head is seen
 LEVEL_SPREAD = 1.0  # ... and of one seen only further round
 BEYOND_SPREAD = 8.0  # ... beyond all that show their heads: its neighbours number it
+STUB_DEG = 12.0
 SHARE_COST = 2.0  # two pieces of one rib that nothing joined
 OVERLAP_DEG = 8.0  # of two such pieces
 OVERLAP_COST = 0.5  # per degree beyond
@@ -110,8 +111,12 @@ def number_ribs(
 def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> Numbers:
     numbers = np.zeros(len(ribs), int)
     margin = np.inf
+    stubs = [row for row, rib in enumerate(ribs) if _is_stub(rib)]
+    for row in stubs:
+        place = _place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE
+        numbers[row] = int(np.clip(round(place), 1, 12))
     for side in (-1, 1):
-        rows = _from_the_top(ribs, side)
+        rows = [row for row in _from_the_top(ribs, side) if row not in stubs]
         if not rows:
             continue
         wanted = [_place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE for row in rows]
@@ -121,6 +126,15 @@ def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> N
         numbers[rows] = chosen
         margin = min(margin, more)
     return Numbers(tuple(int(n) for n in numbers), "vertebrae", float(margin))
+
+
+def _is_stub(rib: Seen) -> bool:
+    """Tell whether but the head of a rib is in the field of view, perhaps its front as well.
+
+    So short a piece says nothing of the rib's level.
+    """
+    around = rib.around_deg[1] - rib.around_deg[0]
+    return rib.head_mm is not None and rib.length_mm is None and around < STUB_DEG
 
 
 def _spreads(ribs: Sequence[Seen]) -> list[float]:

@@ -78,3 +78,18 @@ def test_what_lies_beside_a_rib_does_not_shift_the_others():
     found = number_ribs([stray, *whole], spine, top_seen=True, bottom_seen=True)
     assert found.numbers[1:] == (*range(1, 13), *range(1, 13))
     assert found.numbers[0] == 4
+
+
+def test_a_head_alone_in_view_is_numbered_by_its_height_only():
+    spine = {n: -25.0 * n - 0.35 * 25 for n in range(4, 16)}
+    whole = ribs(range(7, 13))
+    front = replace(
+        whole[0], level_mm=-210.0, head_mm=None, root_mm=-130.0, length_mm=None,
+        around_deg=(60.0, 140.0),
+    )  # fmt: skip
+    head = replace(
+        whole[0], level_mm=-229.0, head_mm=-150.0, root_mm=-150.0, length_mm=None,
+        around_deg=(10.0, 15.0),
+    )  # fmt: skip
+    found = number_ribs([front, head, *whole], spine, top_seen=False, bottom_seen=True)
+    assert found.numbers == (6, 6, *range(7, 13), *range(7, 13))
