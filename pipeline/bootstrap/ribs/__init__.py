@@ -1,5 +1,5 @@
 """Ribs one by one, from a mask that holds them all."""
 
-from pipeline.bootstrap.ribs.split import NAMES, RibSplit, split_ribs, vertebra_number
+from pipeline.bootstrap.ribs.split import NAMES, RibSplit, split_ribs
 
-__all__ = ["NAMES", "RibSplit", "split_ribs", "vertebra_number"]
+__all__ = ["NAMES", "RibSplit", "split_ribs"]

@@ -21,7 +21,13 @@ FIRST, LAST = 0, 13
 HEAD_ABOVE_CENTRE = 0.15  # of the way from Tn up to the next: where a mask of rib n ends; its
 # head lies higher, but masks of real ribs often lack the neck
 HEAD_SPREAD = 0.35  # in vertebrae, of a rib whose head is seen
-LEVEL_SPREAD = 8.0  # ... and of one seen only further round: its neighbours number it
+LEVEL_SPREAD = 1.0  # ... and of one seen only further round
+BEYOND_SPREAD = 8.0  # ... beyond all that show their heads: its neighbours number it
+STUB_DEG = 12.0
+SHARE_COST = 2.0  # two pieces of one rib that nothing joined
+OVERLAP_DEG = 8.0  # of two such pieces
+OVERLAP_COST = 0.5  # per degree beyond
+MOST_OVERLAP_COST = 16.0
 SKIP_COST, EXTRA_COST = 3.0, 6.0
 LENGTH_MM = (70, 110, 200, 245, 275, 295, 305, 305, 295, 275, 245, 170, 105, 60)
 """Lengths of adult bony ribs from 0 (cervical) to 13: estimates, of which the pattern counts."""
@@ -29,6 +35,7 @@ LENGTH_SPREAD = 0.16  # of the logarithm
 SCALE_SPREAD = 0.2
 END_COST = 8.0  # the first or last rib is in view, but the numbers do not end there
 AMBIGUOUS = 3.0  # a second numbering costs hardly more
+SAME_RIB = 0.6
 MISSING_RIB = 1.7  # times the usual distance between levels
 
 
@@ -48,6 +55,8 @@ class Seen:
         Height of that end, estimated from the level where it is not seen.
     length_mm : float or None
         None if the field of view cuts it.
+    around_deg : (float, float)
+        Where it begins and ends round the chest.
     """
 
     side: int
@@ -55,6 +64,7 @@ class Seen:
     head_mm: float | None
     root_mm: float
     length_mm: float | None
+    around_deg: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +78,14 @@ class Numbers:
     by : {"vertebrae", "first_rib", "last_rib", "order"}
     margin : float
         What the second-best numbering costs more; small: ambiguous.
+    whole : bool
+        Whether the field of view reaches beyond the ribs above and below.
     """
 
     numbers: tuple[int, ...]
     by: NumberedBy
     margin: float
+    whole: bool = False
 
 
 def number_ribs(
@@ -98,16 +111,43 @@ def number_ribs(
 def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> Numbers:
     numbers = np.zeros(len(ribs), int)
     margin = np.inf
+    stubs = [row for row, rib in enumerate(ribs) if _is_stub(rib)]
+    for row in stubs:
+        place = _place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE
+        numbers[row] = int(np.clip(round(place), 1, 12))
     for side in (-1, 1):
-        rows = _from_the_top(ribs, side)
+        rows = [row for row in _from_the_top(ribs, side) if row not in stubs]
         if not rows:
             continue
         wanted = [_place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE for row in rows]
-        spread = [LEVEL_SPREAD if ribs[row].head_mm is None else HEAD_SPREAD for row in rows]
-        chosen, more = _in_order(np.array(wanted), np.array(spread))
+        spread = _spreads([ribs[row] for row in rows])
+        shared = [_share_cost(ribs[a], ribs[b]) for a, b in pairwise(rows)]
+        chosen, more = _in_order(np.array(wanted), np.array(spread), shared)
         numbers[rows] = chosen
         margin = min(margin, more)
     return Numbers(tuple(int(n) for n in numbers), "vertebrae", float(margin))
+
+
+def _is_stub(rib: Seen) -> bool:
+    """Tell whether but the head of a rib is in the field of view, perhaps its front as well.
+
+    So short a piece says nothing of the rib's level.
+    """
+    around = rib.around_deg[1] - rib.around_deg[0]
+    return rib.head_mm is not None and rib.length_mm is None and around < STUB_DEG
+
+
+def _spreads(ribs: Sequence[Seen]) -> list[float]:
+    """How far, in vertebrae, each rib may lie from where it seems to; ribs from the top."""
+    seen = [row for row, rib in enumerate(ribs) if rib.head_mm is not None]
+    return [
+        HEAD_SPREAD
+        if rib.head_mm is not None
+        else LEVEL_SPREAD
+        if seen and seen[0] < row < seen[-1]
+        else BEYOND_SPREAD
+        for row, rib in enumerate(ribs)
+    ]
 
 
 def _from_the_top(ribs: Sequence[Seen], side: int) -> list[int]:
@@ -125,31 +165,38 @@ def _place(z_mm: float, vertebra_z_mm: Mapping[int, float]) -> float:
     return float(known[low] + (z_mm - z[low]) / step) if step else float(known[low])
 
 
-def _in_order(wanted: Points, spread: Points) -> tuple[list[int], float]:
-    """Choose strictly rising numbers nearest to the wanted ones (dynamic programme)."""
+def _share_cost(one: Seen, other: Seen) -> float:
+    """Cost of calling two pieces one rib: they should not lie side by side."""
+    begin = max(one.around_deg[0], other.around_deg[0])
+    overlap = min(one.around_deg[1], other.around_deg[1]) - begin
+    shorter = min(rib.around_deg[1] - rib.around_deg[0] for rib in (one, other))
+    beyond = OVERLAP_COST * max(overlap - min(OVERLAP_DEG, shorter / 2), 0.0)
+    if overlap > shorter / 2:
+        return MOST_OVERLAP_COST
+    return min(SHARE_COST + beyond, MOST_OVERLAP_COST)
+
+
+def _in_order(wanted: Points, spread: Points, shared: Sequence[float]) -> tuple[list[int], float]:
+    """Choose rising numbers nearest to the wanted ones (dynamic programme).
+
+    Two in a row may get the same number, at the cost given for them.
+    """
     values = np.arange(FIRST, LAST + 1)
     own = np.minimum(((wanted[:, None] - values) / spread[:, None]) ** 2, 16.0)
     own += EXTRA_COST * ((values == FIRST) | (values == LAST))
     step = values[None, :] - values[:, None]
     move = np.where(step >= 1, SKIP_COST * (step - 1.0), np.inf)
     cost, back = own[0], []
-    for row in own[1:]:
-        through = cost[:, None] + move
+    for row, same in zip(own[1:], shared, strict=True):
+        through = cost[:, None] + np.where(step == 0, same, move)
         back.append(through.argmin(axis=0))
         cost = through.min(axis=0) + row
-    if not np.isfinite(cost).any():
-        return _crowded(len(wanted)), 0.0
     last = int(cost.argmin())
     others = np.delete(cost, last)
     way = [last]
     for choices in reversed(back):
         way.append(int(choices[way[-1]]))
     return [int(values[n]) for n in reversed(way)], float(np.min(others) - cost[last])
-
-
-def _crowded(count: int) -> list[int]:
-    """More pieces than ribs: number what can be, the rest shares the last number."""
-    return [min(number, LAST) for number in range(1, count + 1)]
 
 
 def _by_order(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Numbers:
@@ -168,7 +215,8 @@ def _by_order(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Num
     numbers[rows[-1]], numbers[rows[1]] = ranked[0][1], ranked[0][2]
     margin = ranked[1][0] - ranked[0][0] if len(ranked) > 1 else 0.0
     by: NumberedBy = "first_rib" if top_seen else "last_rib" if bottom_seen else "order"
-    return Numbers(tuple(int(n) for n in numbers), by, float(margin))
+    whole = top_seen and bottom_seen
+    return Numbers(tuple(int(n) for n in numbers), by, float(margin), whole)
 
 
 def _steps(ribs: Sequence[Seen], rows: Sequence[int]) -> NDArray[np.int64]:
@@ -178,6 +226,8 @@ def _steps(ribs: Sequence[Seen], rows: Sequence[int]) -> NDArray[np.int64]:
         return np.zeros(len(rows), np.int64)
     usual = float(np.median(falls))
     jumps = np.where(falls > MISSING_RIB * usual, np.round(falls / max(usual, 1.0)), 1)
+    whole = np.array([_share_cost(ribs[a], ribs[b]) > SHARE_COST for a, b in pairwise(rows)])
+    jumps = np.where(whole | (falls > SAME_RIB * usual), jumps, 0)
     return np.concatenate(([0], np.cumsum(jumps))).astype(np.int64)
 
 

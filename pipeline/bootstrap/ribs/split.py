@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bootstrap.ribs.chains import Chain, chain_strands
+from pipeline.anatomy import vertebra_number
+from pipeline.bootstrap.ribs.chains import chain_strands
+from pipeline.bootstrap.ribs.joints import Chain, unfold
 from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Seen, number_ribs
 from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
 from pipeline.bootstrap.ribs.thorax import (
     Thorax,
-    common_fall,
     find_thorax,
     levels,
     sides,
@@ -21,11 +22,15 @@ from pipeline.volume import Box, Grid, bounding_box, from_canonical, to_canonica
 from pipeline.workspace import Finding
 
 FRAGMENT_MM = 45.0
+FRAGMENT_SHARE = 0.5  # of the usual distance of ribs: a fragment is nearer to a longer one
+NEAR_DEG = 15.0  # round the chest: over so little a rib hardly falls
 FAR_MM = 25.0
 HEAD_DEG = 70.0
 HEAD_ASIDE_MM = 70.0
+USUAL_RISE_MM = 50.0  # from a rib's level at the side of the chest to its head
 BORDER_MM = 6.0
 CLEAR_MM = 10.0
+PAIRS = 12
 PART_SHARE = 0.35  # of the usual vertebra: less is but a part of one
 NAMES: Mapping[int, str] = {
     number + (0 if side == "left" else 12): f"rib_{side}_{number}"
@@ -143,15 +148,6 @@ def _is_cut(box: Box, grid: Grid) -> bool:
     return bool(box[axis].start == 0 or box[axis].stop == grid.shape[axis])
 
 
-def vertebra_number(name: str) -> int | None:
-    """Give a vertebra its number along the spine: C7 is 0, T1 1, L1 13; None if it is none."""
-    offsets = {"C": -7, "T": 0, "L": 12}
-    letter, digits = name.removeprefix("vertebrae_")[:1], name.removeprefix("vertebrae_")[1:]
-    if not name.startswith("vertebrae_") or letter not in offsets or not digits.isdigit():
-        return None
-    return offsets[letter] + int(digits)
-
-
 def _label(
     bones: Bones, spine: Mapping[int, Points], view: _View
 ) -> tuple[NDArray[np.uint8], tuple[Finding, ...], NumberedBy]:
@@ -161,6 +157,7 @@ def _label(
         return none, (_left_out(len(bones.points), view),), "order"
     centres = np.array(list(spine.values())).reshape(-1, 3)
     thorax = find_thorax(bones.points, centres)
+    bones = unfold(bones, thorax)
     side = sides(thorax, [strand.line for strand in bones.strands])
     chains = chain_strands(bones, side, thorax)
     whole = _whole_ribs(chains, side, thorax, view)
@@ -193,16 +190,33 @@ def _whole_ribs(
     usual = _usual_distance(level, chains, side)
     chosen = []
     for n, chain in enumerate(chains):
-        longer = [
-            abs(level[n] - level[m])
+        apart = [
+            _apart_mm(thorax, chain, other, float(level[n] - level[m]))
             for m, other in enumerate(chains)
             if side[other.strands[0]] == side[chain.strands[0]]
             and other.length_mm > chain.length_mm
         ]
-        cut = view.is_cut(chain.line)
-        if cut or chain.length_mm >= FRAGMENT_MM or not longer or min(longer) > 0.6 * usual:
+        whole = view.is_cut(chain.line) or chain.length_mm >= FRAGMENT_MM
+        if whole or not apart or min(apart) > FRAGMENT_SHARE * usual:
             chosen.append(n)
     return chosen
+
+
+def _apart_mm(thorax: Thorax, one: Chain, other: Chain, level_mm: float) -> float:
+    """How far one of two chains lies above the other: where they are near, else overall."""
+    angle, others = thorax.round_deg(one.line), thorax.round_deg(other.line)
+    beside = (angle >= others.min()) & (angle <= others.max())
+    if beside.any():
+        order = np.argsort(others)
+        height = np.interp(angle[beside], others[order], other.line[order, 2])
+        return float(np.abs(np.median(one.line[beside, 2] - height)))
+    if angle.max() < others.min():
+        ends, gap_deg = (int(angle.argmax()), int(others.argmin())), others.min() - angle.max()
+    else:
+        ends, gap_deg = (int(angle.argmin()), int(others.argmax())), angle.min() - others.max()
+    if gap_deg > NEAR_DEG:
+        return abs(level_mm)
+    return abs(float(one.line[ends[0], 2] - other.line[ends[1], 2]))
 
 
 def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int64]) -> float:
@@ -220,19 +234,39 @@ def _usual_distance(level: Points, chains: Sequence[Chain], side: NDArray[np.int
 def _seen(
     ribs: Sequence[Chain], side: NDArray[np.int64], thorax: Thorax, view: _View
 ) -> list[Seen]:
-    lines = [rib.line for rib in ribs]
-    level, fall = levels(thorax, lines), common_fall(thorax, lines)
+    level = levels(thorax, [rib.line for rib in ribs])
+    own = [int(side[rib.strands[0]]) for rib in ribs]
+    angles = [thorax.round_deg(rib.line) for rib in ribs]
+    heads = [_head(rib.line, angle, thorax) for rib, angle in zip(ribs, angles, strict=True)]
     found = []
-    for rib, height in zip(ribs, level, strict=True):
-        angle = thorax.round_deg(rib.line)
-        back = int(angle.argmin())
-        aside = abs(rib.line[back, 0] - thorax.middle(rib.line[back, 2:3])[0])
-        head_seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
-        head = float(rib.line[back, 2]) if head_seen else None
-        root = head if head is not None else float(height) + fall(20.0)
+    for n, rib in enumerate(ribs):
+        head = heads[n]
+        root = _root(n, level, own, heads) if head is None else head
         length = None if view.is_cut(rib.line) else rib.length_mm
-        found.append(Seen(int(side[rib.strands[0]]), float(height), head, root, length))
+        around = float(angles[n].min()), float(angles[n].max())
+        found.append(Seen(own[n], float(level[n]), head, root, length, around))
     return found
+
+
+def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
+    """Height of a rib's end at the spine; None if that is not seen."""
+    back = int(angle.argmin())
+    aside = abs(line[back, 0] - thorax.middle(line[back, 2:3])[0])
+    seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
+    return thorax.along_spine(line[back]) if seen else None
+
+
+def _root(n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]) -> float:
+    """Estimate the height of a rib's end at the spine from ribs of its side that show theirs."""
+    known = sorted(
+        (float(level[m]), head)
+        for m, head in enumerate(heads)
+        if head is not None and side[m] == side[n]
+    )
+    if not known:
+        return float(level[n]) + USUAL_RISE_MM
+    at, rise = np.array([(height, head - height) for height, head in known]).T
+    return float(level[n] + np.interp(level[n], at, rise))
 
 
 def _owners(bones: Bones, ribs: Sequence[Chain]) -> NDArray[np.int64]:
@@ -260,19 +294,22 @@ def _dense(line: Points, step_mm: float = 2.0) -> Points:
 
 
 def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
+    extra = {
+        (NAMES[_value(rib.side, number)], number)
+        for rib, number in zip(seen, numbers.numbers, strict=True)
+        if number in (0, 13)
+    }
     findings = []
-    for rib, number in zip(seen, numbers.numbers, strict=True):
-        name = NAMES[_value(rib.side, number)]
-        if number in (0, 13):
-            what = "a cervical rib" if number == 0 else "a 13th rib"
-            findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
+    for name, number in sorted(extra):
+        what = "a cervical rib" if number == 0 else "a 13th rib"
+        findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
     if numbers.by != "vertebrae":
         words = {
-            "first_rib": "counted from the first rib in view",
+            "first_rib": "counted from the first rib in view; a rib more or less shifts all",
             "last_rib": "counted up from the last rib in view; 11 or 13 pairs would shift all",
             "order": "neither the first nor the last rib is in view",
         }[numbers.by]
-        sure = "ambiguous" if numbers.margin < AMBIGUOUS or numbers.by == "order" else "likely"
+        sure = "likely" if numbers.by != "order" and _is_sure(numbers, seen) else "ambiguous"
         findings.append(
             Finding(
                 "rib_number_ambiguous",
@@ -283,6 +320,22 @@ def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
             )
         )  # fmt: skip
     return findings
+
+
+def _is_sure(numbers: Numbers, seen: Sequence[Seen]) -> bool:
+    """Tell whether no other numbering fits nearly as well, and no pair is odd."""
+    both = [
+        {n for rib, n in zip(seen, numbers.numbers, strict=True) if rib.side == side}
+        for side in (-1, 1)
+    ]
+    extra = any(n in (0, 13) for n in numbers.numbers)
+    unlike = bool(both[0] and both[1]) and both[0] != both[1]
+    return numbers.margin >= AMBIGUOUS and not extra and not unlike and not _is_short(numbers)
+
+
+def _is_short(numbers: Numbers) -> bool:
+    """Tell whether both ends are in view, and yet fewer than twelve pairs."""
+    return numbers.whole and len(set(numbers.numbers)) < PAIRS
 
 
 def _contact_findings(bones: Bones, labels: NDArray[np.uint8]) -> list[Finding]:

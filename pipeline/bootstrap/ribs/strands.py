@@ -24,7 +24,7 @@ SMALLEST_PIECE_MM3 = 60.0
 WIDE = 1.75  # times the usual cross-section: two ribs side by side
 FRINGE = 0.3  # of a usual slice: a bump on the bone, not a branch
 END_NODES = 4
-SHORTEST_MM = 9.0
+SHORTEST_MM = 5.0
 
 
 def length_mm(line: Points) -> float:
@@ -136,7 +136,7 @@ def _neighbours(ribs: NDArray[np.bool_], index: NDArray[np.int64], spacing_mm: P
     """Link every voxel with its 26 neighbours, weighted by mm."""
     from scipy.sparse import coo_array
 
-    number = np.full(tuple(n + 2 for n in ribs.shape), -1, np.int64)
+    number = np.full(tuple(n + 2 for n in ribs.shape), -1, np.int32)
     number[1:-1, 1:-1, 1:-1][ribs] = np.arange(len(index))
     starts, ends, lengths = [], [], []
     for step in np.ndindex(3, 3, 3):

@@ -16,6 +16,12 @@ from pipeline.volume import Box
 WINDOW_MM = 40.0
 CAGE_DEPTH = 0.75  # of half its width: where the axis of the chest lies before its back
 SLICE_MM = 5.0
+TILT_MM = 30.0  # above and below: over which the spine's tilt is read
+STEEPEST_TILT = 0.7
+STEADY = 1e-6
+BACK_MM, ASIDE_MM = 40.0, 60.0  # before and beside the middle of the back: necks and heads
+NECK_MM = 15.0  # above and below: where spines are bent, others lie elsewhere
+LEAST_GAP_MM = 20.0  # between left and right heads: a vertebral body is wider
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,13 @@ class Thorax:
     def middle(self, z_mm: Points) -> Points:
         """Give x (mm) of the body's middle at these heights."""
         return np.interp(z_mm, self.z_mm, self.middle_x_mm)
+
+    def along_spine(self, point: Points) -> float:
+        """Height (mm) at which a point (3,) beside the spine belongs to it, tilted or not."""
+        z = float(point[2])
+        low, at, high = self.middle(np.array([z - TILT_MM, z, z + TILT_MM]))
+        tilt = float(np.clip((high - low) / (2 * TILT_MM), -STEEPEST_TILT, STEEPEST_TILT))
+        return z + float(point[0] - at) * tilt
 
     def round_deg(self, points: Points) -> Points:
         """Angle round the chest: 0 at the back's middle, 90 at the side, 180 in front."""
@@ -62,8 +75,25 @@ def find_thorax(points: Points, spine: Points) -> Thorax:
     if len(spine):
         order = np.argsort(spine[:, 2])
         middle = np.interp(z, spine[order, 2], spine[order, 0])
+    else:
+        slices = [points[np.abs(points[:, 2] - height) <= NECK_MM] for height in z]
+        middle = np.array([_between(*part) for part in zip(slices, middle, back, strict=True)])
     half = np.maximum(high - middle, middle - low)
     return Thorax(z, middle, back + CAGE_DEPTH * half)
+
+
+def _between(row: Points, middle_x_mm: float, back_y_mm: float) -> float:
+    """Middle of the gap between the left and the right ribs behind: the spine is there.
+
+    A bent spine lies up to 20 mm beside the chest's middle.
+    """
+    x = np.sort(row[row[:, 1] < back_y_mm + BACK_MM, 0])
+    x = x[np.abs(x - middle_x_mm) < ASIDE_MM]
+    gaps = np.diff(x)
+    if not len(gaps) or gaps.max() < LEAST_GAP_MM:
+        return float(middle_x_mm)
+    at = int(gaps.argmax())
+    return float(x[at] + x[at + 1]) / 2
 
 
 def sides(thorax: Thorax, lines: Sequence[Points]) -> NDArray[np.int64]:
@@ -90,16 +120,17 @@ def _fit(thorax: Thorax, lines: Sequence[Points]) -> tuple[Points, Points]:
     """Least squares over all lines at once: z = level of the line + polynomial of the angle."""
     if not lines:
         return np.zeros(0), np.zeros(3)
-    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    rows = np.cumsum([0, *(len(line) for line in lines)])[:-1]
+    count = np.array([len(line) for line in lines], np.float64)
     points = np.concatenate(lines)
-    own = np.zeros((len(points), len(lines)))
-    own[np.arange(len(points)), owner] = 1
     shape = _powers(thorax.round_deg(points))
-    steady = 1e-3 * np.eye(3, len(lines) + 3, len(lines))
-    design = np.concatenate((np.concatenate((own, shape), axis=1), steady))
-    values = np.concatenate((points[:, 2], np.zeros(3)))
-    solved: Points = np.asarray(np.linalg.lstsq(design, values, rcond=None)[0], np.float64)
-    return solved[: len(lines)], solved[len(lines) :]
+    mean_shape = np.add.reduceat(shape, rows) / count[:, None]
+    mean_z: Points = np.asarray(np.add.reduceat(points[:, 2], rows) / count, np.float64)
+    owner = np.repeat(np.arange(len(lines)), count.astype(int))
+    within, z = shape - mean_shape[owner], points[:, 2] - mean_z[owner]
+    steady = within.T @ within + STEADY * np.eye(3)
+    fall: Points = np.asarray(np.linalg.solve(steady, within.T @ z), np.float64)
+    return mean_z - mean_shape @ fall, fall
 
 
 def _powers(angle_deg: Points) -> Points:

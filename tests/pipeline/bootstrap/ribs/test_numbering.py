@@ -1,5 +1,7 @@
 """Numbers of ribs, from heights and lengths alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.bootstrap.ribs.numbering import LENGTH_MM, Seen, number_ribs
@@ -8,7 +10,14 @@ from pipeline.bootstrap.ribs.numbering import LENGTH_MM, Seen, number_ribs
 def ribs(numbers: range, *, shift: int = 0, whole: bool = True) -> list[Seen]:
     """Ribs of both sides, 25 mm apart; rib n has its head at -25 n mm."""
     return [
-        Seen(side, -25.0 * n - 60, -25.0 * n, -25.0 * n, LENGTH_MM[n + shift] if whole else None)
+        Seen(
+            side,
+            -25.0 * n - 60,
+            -25.0 * n,
+            -25.0 * n,
+            LENGTH_MM[n + shift] if whole else None,
+            (20.0, 140.0),
+        )
         for side in (-1, 1)
         for n in numbers
     ]
@@ -47,3 +56,40 @@ def test_one_side_alone_and_no_rib_at_all():
     found = number_ribs(right, {}, top_seen=True, bottom_seen=True)
     assert found.numbers == tuple(range(1, 13))
     assert number_ribs([], {}, top_seen=True, bottom_seen=True).numbers == ()
+
+
+def test_two_pieces_of_one_rib_share_its_number():
+    spine = {n: -25.0 * n - 0.35 * 25 for n in range(-1, 16)}
+    whole = ribs(range(1, 13))
+    fifth = next(n for n, rib in enumerate(whole) if rib.head_mm == -125)
+    back = replace(whole[fifth], around_deg=(20.0, 80.0), length_mm=150.0)
+    front = replace(back, level_mm=-190.0, head_mm=None, root_mm=-135.0, around_deg=(90.0, 140.0))
+    pieces = [*whole[:fifth], back, front, *whole[fifth + 1 :]]
+    found = number_ribs(pieces, spine, top_seen=True, bottom_seen=True)
+    assert found.numbers == (*range(1, 6), *range(5, 13), *range(1, 13))
+    found = number_ribs(pieces, {}, top_seen=True, bottom_seen=True)
+    assert found.numbers == (*range(1, 6), *range(5, 13), *range(1, 13))
+
+
+def test_what_lies_beside_a_rib_does_not_shift_the_others():
+    spine = {n: -25.0 * n - 0.35 * 25 for n in range(-1, 16)}
+    whole = ribs(range(1, 13))
+    stray = replace(whole[3], level_mm=whole[3].level_mm - 8, length_mm=50.0)
+    found = number_ribs([stray, *whole], spine, top_seen=True, bottom_seen=True)
+    assert found.numbers[1:] == (*range(1, 13), *range(1, 13))
+    assert found.numbers[0] == 4
+
+
+def test_a_head_alone_in_view_is_numbered_by_its_height_only():
+    spine = {n: -25.0 * n - 0.35 * 25 for n in range(4, 16)}
+    whole = ribs(range(7, 13))
+    front = replace(
+        whole[0], level_mm=-210.0, head_mm=None, root_mm=-130.0, length_mm=None,
+        around_deg=(60.0, 140.0),
+    )  # fmt: skip
+    head = replace(
+        whole[0], level_mm=-229.0, head_mm=-150.0, root_mm=-150.0, length_mm=None,
+        around_deg=(10.0, 15.0),
+    )  # fmt: skip
+    found = number_ribs([front, head, *whole], spine, top_seen=False, bottom_seen=True)
+    assert found.numbers == (6, 6, *range(7, 13), *range(7, 13))

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
-from pipeline.bootstrap.ribs import NAMES, split_ribs, vertebra_number
+from pipeline.bootstrap.ribs import NAMES, split_ribs
 from pipeline.phantom import Body, BodySettings
-from pipeline.volume import Box, Grid, bounding_box
+from pipeline.volume import Box, Grid, bounding_box, to_canonical
 
 CHEST = BodySettings(
     seed=3, spacing_mm=(3.0, 3.0, 3.0), field_of_view=(215.0, 620.0), in_plane_mm=(420.0, 320.0)
@@ -20,6 +20,10 @@ SCOLIOSIS = BodySettings(
 )  # fmt: skip
 ABDOMEN = BodySettings(
     seed=5, spacing_mm=(3.0, 3.0, 3.0), field_of_view="abdomen", in_plane_mm=(420.0, 320.0)
+)
+
+THICK = BodySettings(
+    seed=3, spacing_mm=(2.0, 2.0, 5.0), field_of_view=(215.0, 620.0), in_plane_mm=(420.0, 320.0)
 )
 
 Labels = NDArray[np.unsignedinteger]
@@ -39,6 +43,16 @@ def vertebrae(labels: Labels, class_map: ClassMap) -> Crops:
 
 def rib_values(class_map: ClassMap) -> dict[str, int]:
     return {s.name: s.value for s in class_map if s.name.startswith("rib_")}
+
+
+def all_ribs(labels: Labels, class_map: ClassMap) -> NDArray[np.bool_]:
+    return np.isin(labels, list(rib_values(class_map).values()))
+
+
+def boxed_grid(
+    shape: tuple[int, int, int], spacing_mm: tuple[float, float, float] = (1.5, 1.5, 1.5)
+) -> Grid:
+    return Grid(shape, np.diag([*spacing_mm, 1.0]))
 
 
 def wrong_ribs(
@@ -156,9 +170,82 @@ def test_a_speck_is_left_out_with_a_finding(phantom: Callable[[BodySettings], Bo
     assert split.findings[0].figures["voxels"] == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [("vertebrae_C7", 0), ("vertebrae_T1", 1), ("vertebrae_L1", 13), ("sacrum", None)],
-)
-def test_vertebra_numbers(name: str, number: int | None) -> None:
-    assert vertebra_number(name) == number
+@pytest.mark.parametrize("with_spine", [True, False])
+def test_the_order_of_the_vertebrae_decides_nothing(
+    phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap, with_spine: bool
+) -> None:
+    body = phantom(SCOLIOSIS)
+    mask, spine = (
+        all_ribs(body.labels, phantom_class_map),
+        vertebrae(body.labels, phantom_class_map),
+    )
+    names = sorted(spine) if with_spine else []
+    first = split_ribs(mask, body.grid, {name: spine[name] for name in names})
+    names = list(np.random.default_rng(5).permutation(names))
+    again = split_ribs(mask, body.grid, {name: spine[name] for name in names})
+    assert np.array_equal(first.label_map, again.label_map)
+    assert first.findings == again.findings
+
+
+@pytest.mark.parametrize("with_spine", [True, False])
+def test_the_orientation_of_the_array_decides_nothing(
+    phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap, with_spine: bool
+) -> None:
+    body = phantom(CHEST)
+    labels, grid = to_canonical(body.labels, body.grid)
+    turned = labels[::-1, ::-1].transpose(2, 0, 1)  # to SLP
+    affine = np.array(grid.affine)
+    affine[:3, 3] += affine[:3, :2] @ (np.array(labels.shape[:2]) - 1)
+    affine[:3, :3] = np.stack([affine[:3, 2], -affine[:3, 0], -affine[:3, 1]], axis=1)
+    k, i, j = turned.shape
+    other = Grid((k, i, j), affine)
+    splits = []
+    for array, on in ((labels, grid), (turned, other)):
+        mask = all_ribs(array, phantom_class_map)
+        spine = vertebrae(array, phantom_class_map) if with_spine else {}
+        splits.append(split_ribs(mask, on, spine))
+    straight, crooked = splits
+    assert np.array_equal(straight.label_map, crooked.label_map.transpose(1, 2, 0)[::-1, ::-1])
+    assert straight.findings == crooked.findings
+    assert len(np.unique(straight.label_map)) == 25
+
+
+def test_the_ribs_of_one_side_alone(
+    phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap
+) -> None:
+    body = phantom(CHEST)
+    right = [value for name, value in rib_values(phantom_class_map).items() if "right" in name]
+    labels = np.where(np.isin(body.labels, right), 0, body.labels)
+    assert wrong_ribs(labels, body.grid, phantom_class_map, with_spine=True) == {}
+    split = split_ribs(all_ribs(labels, phantom_class_map), body.grid)
+    assert set(np.unique(split.label_map)) <= set(range(25))
+
+
+@pytest.mark.parametrize("shape", [(30, 30, 1), (30, 1, 30), (1, 30, 30), (1, 1, 1)])
+def test_one_slice_is_no_chest_but_no_crash_either(shape: tuple[int, int, int]) -> None:
+    mask = np.ones(shape, bool)
+    split = split_ribs(mask, boxed_grid(shape))
+    assert split.label_map.shape == shape
+    assert split.numbered_by == "order"
+    assert {f.kind for f in split.findings} & {"rib_number_ambiguous", "rib_fragment_left_out"}
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.3, 2.5])
+def test_garbage_gives_some_split_of_the_garbage_only(threshold: float) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(np.random.default_rng(2).normal(size=(60, 60, 30)), 3)
+    mask = noise > threshold * noise.std()
+    split = split_ribs(mask, boxed_grid((60, 60, 30), (1.0, 1.0, 5.0)))
+    assert not split.label_map[~mask].any()
+    left_out = [f.figures["voxels"] for f in split.findings if f.kind == "rib_fragment_left_out"]
+    assert int(((split.label_map == 0) & mask).sum()) == sum(int(str(n)) for n in left_out)
+    again = split_ribs(mask, boxed_grid((60, 60, 30), (1.0, 1.0, 5.0)))
+    assert np.array_equal(split.label_map, again.label_map)
+
+
+def test_thick_slices(phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap) -> None:
+    body = phantom(THICK)
+    assert body.grid.spacing_mm[2] == pytest.approx(5)
+    wrong = wrong_ribs(body.labels, body.grid, phantom_class_map, with_spine=True)
+    assert len(wrong) <= 1
