@@ -17,7 +17,7 @@ from pipeline.bootstrap.overlaps import (
 )
 from pipeline.bootstrap.settings import BootstrapSettings
 from pipeline.engine import Engine
-from pipeline.stage import Outcome
+from pipeline.stage import Outcome, Status
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import (
     Case,
@@ -97,10 +97,13 @@ def review_cases(
         if result.value is None:
             yield Outcome(case_id, "failed", f"merging and overlaps: {result.error}")
             continue
+        reported = workspace.layout.overlaps(case_id).exists()
         _store(workspace, result.item, result.value, settings)
         said = _words(result.item, result.value)
+        # A report brought up to date after other stages is no new work of this one.
+        status: Status = "kept" if reported and not result.item.merges else "done"
         if said:
-            yield Outcome(case_id, "done", said, _figures(result.item, result.value))
+            yield Outcome(case_id, status, said, _figures(result.item, result.value))
 
 
 def review_case(task: ReviewTask) -> Review:

@@ -1,6 +1,7 @@
 """The demo from end to end, with real nnU-Net trainings of a few seconds."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -47,7 +48,11 @@ def test_the_demo_goes_the_whole_way_and_keeps_it_when_called_again(configs, tmp
     assert first["gallery"] == str(gallery / "index.html")
     assert len(list((gallery / "images").glob("*.png"))) == 10
     answers = [step["answer"] for step in first["steps"]]
-    assert any(answer.startswith("bootstrap: 5 done, 0 kept, 0 failed") for answer in answers)
+    # A prediction for each of five cases, and a review of those about which there is more to say.
+    (bootstrap,) = [answer for answer in answers if answer.startswith("bootstrap: ")]
+    done = re.match(r"bootstrap: (\d+) done, 0 kept, 0 failed", bootstrap)
+    assert done, bootstrap
+    assert 5 <= int(done[1]) <= 10
     assert answers[-1] == "files and ledger agree"
     assert all(step["command"].startswith("masksmith ") for step in first["steps"])
     groups = {score["name"]: score for score in first["scores"]}

@@ -263,8 +263,9 @@ def test_the_real_package_labels_a_ct_on_its_own_grid(
     said = {"options": options, "weights": {"path": str(tmp_path / "weights")}}
     write_card("total", runner="totalsegmentator", labels=None, class_map=str(theirs), **said)
     trust_model(workspace, configs, "total")
-    (outcome,) = run_bootstrap(check_sides=False)
-    assert outcome.status == "done", outcome.note
+    # An untrained network numbers its vertebrae at random, which the review of the case reports.
+    outcome, *_ = run_bootstrap(check_sides=False)
+    assert (outcome.status, outcome.figures["model"]) == ("done", "total"), outcome.note
     found = outcome.figures["voxels"] + sum(outcome.figures["unmatched"].values())
     assert found > grid.shape[0] * grid.shape[1]
     assert list(home.iterdir()) == []
