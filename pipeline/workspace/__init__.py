@@ -2,6 +2,7 @@
 
 from pipeline.workspace.case_file import CaseFileError, digest_of_ct, read_case, write_case
 from pipeline.workspace.case_index import CaseIndex
+from pipeline.workspace.confidence import Confidence
 from pipeline.workspace.digest import (
     digest_of,
     digest_of_file,
@@ -36,6 +37,7 @@ __all__ = [
     "CaseFileError",
     "CaseIndex",
     "CaseRecord",
+    "Confidence",
     "Decision",
     "Finding",
     "Layout",

@@ -5,8 +5,9 @@ mask's record with its provenance, so the index can be rebuilt from the files al
 Safe to call from worker processes: nothing here touches the ledger.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pipeline.volume import (
     write_file_atomically,
 )
 from pipeline.volume.nifti import UNREADABLE, parse_extension
+from pipeline.workspace.confidence import Confidence
 from pipeline.workspace.digest import digest_of
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.words import Case, Mask, Provenance
@@ -99,6 +101,7 @@ def write_label_map_masks(
     provenance: Provenance,
     *,
     include_empty: Collection[str] = (),
+    confidences: Mapping[str, Confidence] | None = None,
 ) -> list[Mask]:
     """Store every structure of a label map as a mask, in one pass over its boxes.
 
@@ -108,9 +111,11 @@ def write_label_map_masks(
         Values of ``class_map`` on the case's grid; 0 is background.
     class_map : ClassMap
     provenance : Provenance
-        The same for all of them.
+        The same for all of them, but for `confidences`.
     include_empty : collection of str
         Structures to record as empty masks when the map holds none of their voxels.
+    confidences : mapping, optional
+        Structure to how sure the model was of it; kept in the mask's provenance.
 
     Raises
     ------
@@ -130,7 +135,9 @@ def write_label_map_masks(
     def write(structure: Structure) -> Mask:
         box = boxes.get(structure.value, _EMPTY_BOX)
         crop = labels[box] == structure.value
-        return write_mask(layout, case, structure.name, crop, provenance, box=box)
+        sure = (confidences or {}).get(structure.name)
+        made = provenance if sure is None else _with(provenance, sure)
+        return write_mask(layout, case, structure.name, crop, made, box=box)
 
     # Most of the time goes into waiting for the disk, which takes many syncs at once.
     with ThreadPoolExecutor(_WRITERS) as pool:
@@ -180,6 +187,10 @@ def verify_mask(path: Path, case: Case) -> Mask:
             "after it was written; restore it from a backup or delete it"
         )
     return mask
+
+
+def _with(provenance: Provenance, confidence: Confidence) -> Provenance:
+    return replace(provenance, about={**provenance.about, **confidence.to_about()})
 
 
 def _tight(

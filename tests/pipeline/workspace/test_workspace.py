@@ -266,6 +266,31 @@ def test_a_label_map_of_another_shape_or_with_unknown_values_is_refused(
         write_label_map_masks(workspace.layout, case, labels, workspace.class_map, MODEL)
 
 
+def test_each_mask_of_a_label_map_keeps_how_sure_its_model_was(workspace, add_case):
+    from pipeline.workspace import Confidence, write_label_map_masks
+    from pipeline.workspace.mask_file import read_mask_record
+
+    case, liver = add_case("s0001"), workspace.class_map["liver"].value
+    labels = np.zeros(case.grid.shape, np.uint8)
+    labels[3:6, 3:6, 3:6] = liver
+    masks = write_label_map_masks(
+        workspace.layout,
+        case,
+        labels,
+        workspace.class_map,
+        MODEL,
+        include_empty=("liver", "spleen"),
+        confidences={"liver": Confidence(0.9, 0.1, 2.0)},
+    )
+    read = {
+        mask.structure: Confidence.of(
+            read_mask_record(workspace.layout.mask(case.id, mask.structure, mask.id))
+        )
+        for mask in masks
+    }
+    assert read == {"liver": Confidence(0.9, 0.1, 2.0), "spleen": None}
+
+
 def test_a_workspace_of_another_version_is_refused(workspace):
     workspace.layout.settings_file.write_text("format: 9\n")
     with pytest.raises(WorkspaceError, match="another version"):
