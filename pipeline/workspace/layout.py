@@ -108,6 +108,10 @@ class Layout:
         """Give the path of what a round was trained on, frozen."""
         return self.round_dir(number) / "manifest.json"
 
+    def next_cases(self, number: int) -> Path:
+        """Give the path of which cases were chosen to be corrected after a round, and why."""
+        return self.round_dir(number) / "next_cases.json"
+
     @property
     def models_dir(self) -> Path:
         """Model cards as they were used, and approvals of foreign weights."""
