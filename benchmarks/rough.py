@@ -33,7 +33,7 @@ from pipeline.volume import Grid
 from training.model_training import Progress, train_small_model
 from training.nnunet_dataset import TrainingCase
 from training.predict import PredictionInput, PredictSettings, predict_label_maps
-from training.profile import Profile, ShortTraining, SmallNetwork
+from training.profile import Profile
 
 MARK = "bench-rough"
 Labels = NDArray[np.unsignedinteger]
@@ -68,16 +68,20 @@ class Bench:
     def profile(self) -> Profile:
         """Minutes on two CPU cores, at this spacing."""
         epochs = max(1, self.iterations // 100)
-        return Profile(
-            spacing_mm=self.spacing_mm,
-            device="cpu",
-            tile_step=0.75,
-            network=SmallNetwork(
-                patch_size=(48, 64, 80), batch_size=1, features=(16, 32, 64, 96)
-            ),
-            training=ShortTraining(
-                epochs=epochs, iterations=self.iterations // epochs, learning_rate=0.006
-            ),
+        network = {"patch_size": (48, 64, 80), "batch_size": 1, "features": (16, 32, 64, 96)}
+        training = {
+            "epochs": epochs,
+            "iterations": self.iterations // epochs,
+            "learning_rate": 0.006,
+        }
+        return Profile.model_validate(
+            {
+                "spacing_mm": self.spacing_mm,
+                "device": "cpu",
+                "tile_step": 0.75,
+                "network": network,
+                "training": training,
+            }
         )
 
 
@@ -149,7 +153,7 @@ def tables(bench: Bench) -> str:
 
 
 def training_masks(bodies: Sequence[TrueBody], bench: Bench) -> dict[str, list[Labels]]:
-    """Give each model's training masks; the biased ones are the rough ones with less of the ribs."""
+    """Give each model's training masks; the biased are the rough ones with less of the ribs."""
     rough = [
         draw_label_map_roughly(
             body.labels, body.grid.spacing_mm, bench.strokes, np.random.default_rng([11, number])
@@ -160,9 +164,7 @@ def training_masks(bodies: Sequence[TrueBody], bench: Bench) -> dict[str, list[L
     return {TRUE: [body.labels for body in bodies], ROUGH: rough, BIASED: biased}
 
 
-def learn(
-    name: str, bodies: Sequence[TrueBody], masks: Sequence[Labels], bench: Bench
-) -> Learned:
+def learn(name: str, bodies: Sequence[TrueBody], masks: Sequence[Labels], bench: Bench) -> Learned:
     """Train on the first bodies and predict all of them."""
     folder = bench.work_dir / name.replace(" ", "_").replace(",", "")
     cases = [
@@ -172,9 +174,7 @@ def learn(
     print(f"{name}: training on {len(cases)} bodies", file=sys.stderr, flush=True)
     model = train_small_model(folder, cases, class_map(), bench.profile, _say)
     settings = PredictSettings(folder / "predictions", tile_step=bench.profile.tile_step)
-    inputs = [
-        PredictionInput(f"b{n}", partial(_scanned, body)) for n, body in enumerate(bodies)
-    ]
+    inputs = [PredictionInput(f"b{n}", partial(_scanned, body)) for n, body in enumerate(bodies)]
     predicted = []
     for prediction in predict_label_maps(model, inputs, settings):
         if prediction.labels is None:
@@ -237,9 +237,7 @@ def mean_dice(truth: Sequence[Labels], found: Sequence[Labels], value: int) -> f
     return float(np.mean(scores))
 
 
-def spinal_end_table(
-    bodies: Sequence[TrueBody], learned: dict[str, Learned], count: int
-) -> str:
+def spinal_end_table(bodies: Sequence[TrueBody], learned: dict[str, Learned], count: int) -> str:
     """Tabulate how much of the ribs' spinal ends is in training masks and in predictions."""
     ends, rest = [body.spinal_ends for body in bodies], [body.rest_of_ribs for body in bodies]
     lines = [

@@ -15,7 +15,7 @@ FIELD_OF_VIEW = "abdomen"
 SPINAL_END_MM = 30.0
 ORGANS = ("spleen", "kidney_right", "kidney_left", "liver", "aorta")
 SIDES = ("left", "right")
-STRUCTURES = {n: name for n, name in enumerate((*ORGANS, "ribs_left", "ribs_right"), start=1)}
+STRUCTURES = dict(enumerate((*ORGANS, "ribs_left", "ribs_right"), start=1))
 RIBS = {n for n, name in STRUCTURES.items() if name.startswith("ribs_")}
 
 Labels = NDArray[np.unsignedinteger]

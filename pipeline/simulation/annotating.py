@@ -108,10 +108,8 @@ def _patch(mask: NDArray[np.bool_]) -> Patch:
     return NOTHING if box is None else Patch(np.asfortranarray(mask[box]), box)
 
 
-def _verdict(
-    record: CaseRecord, handling: Handling, masks: Mapping[str, Mask]
-) -> Verdict | None:
-    """Accept what is right now, call absent what is not there, send back what there was no time for.
+def _verdict(record: CaseRecord, handling: Handling, masks: Mapping[str, Mask]) -> Verdict | None:
+    """Accept what is right now, call absent what is not there, send back what was left.
 
     What was not proposed and not drawn either cannot be sent back: it has no verdict.
     """

@@ -114,9 +114,7 @@ def _leave(wrong: Handling, proposals: Mapping[str, Bools], annotator: Annotator
     return Handling(wrong.structure, "left", seconds, wrong.dice_before)
 
 
-def _judge(
-    name: str, proposal: Bools | None, true: Bools, annotator: Annotator
-) -> Handling | None:
+def _judge(name: str, proposal: Bools | None, true: Bools, annotator: Annotator) -> Handling | None:
     """Decide by looking alone; None where something must be drawn."""
     if not true.any():
         return Handling(name, "absent", annotator.look_s)

@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.anatomy import find_class_map
 from pipeline.engine import Engine
-from pipeline.errors import BadInput, MasksmithError
+from pipeline.errors import BadInput, MasksmithError, UsageError
 from pipeline.simulation.annotating import Task, annotate_case, is_annotated, work_on
 from pipeline.simulation.annotator import Action, seconds_without_proposals
 from pipeline.simulation.bodies import Bodies, make_workspace, number_of
@@ -31,11 +32,12 @@ from pipeline.simulation.choosing import FIRST, cases_to_label
 from pipeline.simulation.pace import BY_HAND, ROUGHLY, Pace
 from pipeline.simulation.results import ACTIONS, ByHand, RoundResult, Simulation, write_json
 from pipeline.simulation.scoring import Score, score_by_hand, score_model, strokes_seed
-from pipeline.simulation.settings import SimulationSettings
+from pipeline.simulation.settings import SimulationSettings, check_strategies
 from pipeline.stage import Outcome, run_stage
 from pipeline.workspace import Workspace
 from training.case_choice import CaseChoiceSettings
-from training.profile import Profile
+from training.choice_settings import STRATEGIES
+from training.profile import Profile, load_profile
 from training.retrain import STAGE
 from training.retrain_settings import RetrainSettings
 
@@ -85,6 +87,11 @@ class Loop:
         for strategy in self.settings.strategies:
             rounds += [first.of(strategy), *self._further_rounds(strategy)]
         return Simulation(self.deciding(), by_hand, rounds)
+
+    @property
+    def steps(self) -> int:
+        """Count the rounds of all strategies."""
+        return 1 + len(self.settings.strategies) * (len(self.settings.targets) - 1)
 
     def deciding(self) -> dict[str, Any]:
         """Give everything that decides the result, as JSON values."""
@@ -141,22 +148,22 @@ class Loop:
                 annotate_case(workspace, Task(case, truth, number, seed), annotator)
 
     def _train(self, workspace: Workspace, number: int) -> None:
-        settings = RetrainSettings(
-            round=number,
-            profile=_RECIPE,
-            profiles={_RECIPE: self.recipe},
-            structures=self.bodies.class_map.names,
-            round_sizes=self.settings.targets,
-            undecided="partial",
-            allow_fewer=True,
-            seed=self.settings.seed,
+        settings = RetrainSettings.model_validate(
+            {
+                "round": number,
+                "profile": _RECIPE,
+                "profiles": {_RECIPE: self.recipe},
+                "structures": self.bodies.class_map.names,
+                "round_sizes": self.settings.targets,
+                "undecided": "partial",
+                "allow_fewer": True,
+                "seed": self.settings.seed,
+            }
         )
         report = run_stage(STAGE, workspace, settings, self.engine)
         if report.failures:
             first = report.failures[0]
-            raise MasksmithError(
-                f"{workspace.path}, round {number}: {first.subject}: {first.note}"
-            )
+            raise MasksmithError(f"{workspace.path}, round {number}: {first.subject}: {first.note}")
 
     def _result(
         self,
@@ -182,7 +189,7 @@ class Loop:
             rough_minutes_per_case=self._minutes_from_nothing(chosen, ROUGHLY),
             dice=score.mean_dice,
             minutes_per_new_case=score.minutes,
-            **{action: actions[action] for action in ACTIONS},
+            **_counts(actions),
             dice_of_structures=score.dice,
         )
 
@@ -194,6 +201,54 @@ class Loop:
             for number in map(number_of, cases)
         ]
         return float(np.mean(seconds)) / 60
+
+
+def _counts(actions: Counter[Action]) -> dict[str, int]:
+    return {action: actions[action] for action in ACTIONS}
+
+
+def prepare(
+    folder: Path, settings: SimulationSettings, configs: Path, engine: Engine, tell: Tell
+) -> Loop:
+    """Put a simulation together from its settings and the settings files.
+
+    Raises
+    ------
+    UsageError
+        If a strategy or the profile is not known, or the numbers of cases make no rounds.
+    ClassMapError
+        If a structure is not one of the shipped class map's.
+    """
+    settings.check()
+    check_strategies(settings.strategies, STRATEGIES)
+    class_map = find_class_map("class_map", configs).subset(settings.structures, name="simulation")
+    return Loop(
+        folder=folder,
+        settings=settings,
+        bodies=Bodies(settings, class_map),
+        recipe=_recipe(settings, configs),
+        choice=CaseChoiceSettings.model_validate(
+            {"seed": settings.seed, "structures": class_map.names}
+        ),
+        engine=engine,
+        tell=tell,
+    )
+
+
+def _recipe(settings: SimulationSettings, configs: Path) -> Profile:
+    """Give the profile at the spacing of the bodies, with as many steps as were asked for."""
+    recipe = load_profile(settings.profile, configs)
+    changes: dict[str, Any] = {"spacing_mm": settings.spacing_mm}
+    if settings.iterations is not None:
+        if recipe.training is None:
+            raise UsageError(
+                f"profile '{settings.profile}' uses a stock trainer, whose steps are fixed: leave "
+                "--iterations out"
+            )
+        epochs = min(recipe.training.epochs, settings.iterations)
+        steps = {"epochs": epochs, "iterations": -(-settings.iterations // epochs)}
+        changes["training"] = recipe.training.model_copy(update=steps)
+    return recipe.model_copy(update=changes)
 
 
 def freeze_settings(folder: Path, deciding: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from pipeline.simulation.annotator import Action
 from pipeline.volume import write_file_atomically
 
-ACTIONS = ("accepted", "corrected", "drawn", "absent", "left")
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, slots=True)

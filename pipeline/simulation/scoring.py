@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import MasksmithError
-from pipeline.simulation.annotator import Annotator, annotate, dice, seconds_without_proposals
+from pipeline.simulation.annotator import annotate, dice, seconds_without_proposals
 from pipeline.simulation.bodies import FIRST_NEW, Bodies, case_id
 from pipeline.simulation.pace import ROUGHLY
 from pipeline.simulation.results import ByHand
@@ -45,7 +45,7 @@ class Score:
 
 
 def new_bodies(bodies: Bodies) -> range:
-    """Number the bodies that no round labels."""
+    """Give the numbers of the bodies that no round labels."""
     return range(FIRST_NEW, FIRST_NEW + bodies.settings.new_cases)
 
 
@@ -113,9 +113,7 @@ def score_by_hand(bodies: Bodies) -> ByHand:
         for place, true in enumerate(masks):
             rng = np.random.default_rng([*strokes_seed(bodies, number), place])
             agreement.append(dice(draw_roughly(true, spacing, strokes, rng), true))
-    return ByHand(
-        float(np.mean(hand)) / 60, float(np.mean(rough)) / 60, float(np.mean(agreement))
-    )
+    return ByHand(float(np.mean(hand)) / 60, float(np.mean(rough)) / 60, float(np.mean(agreement)))
 
 
 def strokes_seed(bodies: Bodies, number: int) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """Settings of `masksmith simulate`."""
 
+from itertools import pairwise
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.errors import UsageError
 from pipeline.simulation.annotator import Annotator
@@ -57,20 +58,6 @@ class SimulationSettings(StageSettings):
         3.0, ge=0, description="How far a rough stroke strays from the border (standard deviation)"
     )
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "SimulationSettings":
-        targets = self.targets
-        if not targets or any(a >= b for a, b in zip(targets, targets[1:], strict=False)):
-            raise ValueError(
-                f"round_sizes {self.round_sizes} divided by {self.factor:g} give {targets}, "
-                "expected growing numbers: use a smaller factor"
-            )
-        if self.pool < targets[-1]:
-            raise ValueError(
-                f"cases is {self.pool}, fewer than the {targets[-1]} that the last round labels"
-            )
-        return self
-
     @property
     def targets(self) -> tuple[int, ...]:
         """Labelled cases at the end of each round."""
@@ -80,6 +67,28 @@ class SimulationSettings(StageSettings):
     def pool(self) -> int:
         """Bodies to choose from."""
         return self.cases if self.cases is not None else -(-3 * self.targets[-1] // 2)
+
+    def check(self) -> None:
+        """Refuse numbers of cases that make no rounds.
+
+        Raises
+        ------
+        UsageError
+            Naming them and what to change.
+        """
+        targets = self.targets
+        if not targets or any(a >= b for a, b in pairwise(targets)):
+            sizes = ", ".join(map(str, self.round_sizes))
+            raise UsageError(
+                f"round sizes {sizes} divided by {self.factor:g} give "
+                f"{', '.join(map(str, targets)) or 'none'}: expected growing numbers; use a "
+                "smaller --factor"
+            )
+        if self.pool < targets[-1]:
+            raise UsageError(
+                f"{self.pool} cases are fewer than the {targets[-1]} that the last round labels: "
+                "raise --cases or --factor"
+            )
 
     def annotator(self, *, first_round: bool = False) -> Annotator:
         """Give the simulated person; the first cases are labelled completely, as in the paper."""
