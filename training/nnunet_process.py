@@ -164,6 +164,7 @@ class NnunetProcess:
             "parent_pid": os.getpid(),
             "threads": self._settings.threads,
             "device": kind,
+            "raw": str(self._folders.raw),
             "preprocessed": str(self._folders.preprocessed),
             "results": str(self._folders.results),
         }

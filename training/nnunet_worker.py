@@ -69,6 +69,8 @@ def prepare(job: dict[str, Any]) -> None:
     if plans_name != job["plans"]:
         raise ValueError(f"planner {job['planner']} writes {plans_name}, expected {job['plans']}")
     add_configuration(job)
+    undecided = Path(job["raw"]) / job["dataset_name"] / "undecided.json"
+    shutil.copyfile(undecided, Path(job["preprocessed"]) / job["dataset_name"] / undecided.name)
     api.preprocess(
         [number], plans_name, (job["configuration"],), (processes,), show_progress_bar=False
     )

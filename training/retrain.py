@@ -78,7 +78,7 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
             folder=workspace.layout.round_dir(manifest.round) / _folder_name(name),
             name=_folder_name(name),
             class_map=workspace.class_map.subset(choice.structures),
-            profile=recipe,
+            profile=recipe.for_partial_labels() if choice.is_partial else recipe,
             dataset=DatasetSettings(recipe.spacing_mm, settings.validation_cases, settings.seed),
             record={"round": manifest.round, "manifest": manifest.digest, "model": name},
         )
@@ -102,7 +102,8 @@ def _run_model(model: RoundModel, engine: Engine) -> Iterator[Outcome]:
     kept = is_trained(model.plan)
     if not kept:
         _say_what_is_left_out(model)
-    cases = training_cases(model.workspace, model.choice, model.plan.class_map)
+    skipped = model.manifest.settings["skipped_slices"]
+    cases = training_cases(model.workspace, model.choice, model.plan.class_map, skipped)
     trained = train_model(model.plan, cases, ProgressLog(model.subject), engine)
     yield Outcome(
         model.subject,
@@ -168,6 +169,9 @@ def _folder_name(name: str) -> str:
 def _note(model: RoundModel) -> str:
     choice = model.choice
     text = f"learned {len(choice.structures)} structures from {len(choice.cases)} cases"
+    pairs = sum(len(choice.undecided_in(case)) for case in choice.cases)
+    if pairs:
+        text += f" ({pairs} of {len(choice.structures) * len(choice.cases)} pairs undecided)"
     left = [
         f"{len(names)} {what}"
         for names, what in (
