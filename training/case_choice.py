@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _DIGITS = 6
+_SHOWN = 3
 _RANDOM: Strategy = "random"
 
 
@@ -177,7 +178,10 @@ class _Table:
 
     def all_notes(self, count: int) -> list[str]:
         """Say what could not be done, and whether fewer cases than `count` were there."""
-        notes = [*self.notes, *sorted(self.not_compared)]
+        notes, missed = list(self.notes), sorted(self.not_compared)
+        if missed:
+            shown = "; ".join(missed[:_SHOWN])
+            notes.append(f"disagreement: {len(missed)} cases were not compared, such as {shown}")
         if len(self.taken) < count:
             notes.append(
                 f"{count} cases were asked for, {len(self.cohort)} have something undecided"

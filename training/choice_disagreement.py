@@ -55,7 +55,13 @@ class Disagreement:
     engine: Engine
     most: int
     notes: list[str] = field(default_factory=list)
-    nothing: str = "no undecided structure was proposed by two rounds, or by bootstrap and a round"
+
+    @property
+    def nothing(self) -> str:
+        """What is missing where no candidate has a score."""
+        if self.notes:
+            return "no masks could be compared"
+        return "no undecided structure was proposed by two rounds, or by bootstrap and a round"
 
     @cached_property
     def bound(self) -> Floats:
@@ -77,7 +83,7 @@ class Disagreement:
         for result in self.engine.map(_dice_of, tasks):
             if result.value is None:
                 case_id = self.cohort.cases[result.item.place].id
-                self.notes.append(f"disagreement: {case_id} was not compared: {result.error}")
+                self.notes.append(f"{case_id}: {result.error}")
             elif result.value:
                 found[result.item.place] = result.value
         return found

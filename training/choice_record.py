@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Layout, now_utc
-from training.choice_settings import Strategy
+from training.choice_settings import CaseChoiceSettings, Strategy
 
 _FORMAT = 1
 
@@ -77,6 +77,10 @@ class CaseChoice:
     chosen: tuple[ChosenCase, ...]
     notes: tuple[str, ...] = ()
     created: str = field(default_factory=now_utc)
+
+    def made_with(self, settings: CaseChoiceSettings, count: int) -> bool:
+        """Tell whether a choice with these settings would be this one, if nothing was decided."""
+        return self.count == count and dict(self.settings) == settings.model_dump(mode="json")
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""

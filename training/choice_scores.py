@@ -91,12 +91,9 @@ class ForegroundRandom:
         """Say what of the undecided a case likely holds."""
         undecided, likely = self.cohort.undecided[place], self.likely[place] > 1 / 2
         scarce = [p for p in np.argsort(self.cohort.decided, kind="stable") if likely[p]]
-        named = [
-            f"{self.cohort.structures[p]} (decided in {self.cohort.decided[p]} cases)"
-            for p in scarce[:_SHOWN]
-        ]
+        named = [f"{self.cohort.structures[p]} ({self.cohort.decided[p]})" for p in scarce[:_SHOWN]]
         words = f"drawn; likely holds {int(likely.sum())} of {int(undecided.sum())} undecided"
-        return f"{words}, rarest {', '.join(named)}" if named else words
+        return f"{words}; decided in fewest cases: {', '.join(named)}" if named else words
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,6 +66,12 @@ class CaseChoiceSettings(StageSettings):
         return weights
 
 
+class NextCasesSettings(CaseChoiceSettings):
+    """How many cases a round asks people to correct next, and how they are chosen."""
+
+    count: int = Field(10, ge=0, description="Cases to correct after the round; 0: none are chosen")
+
+
 def _require_finite(weights: Mapping[str, float]) -> None:
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight >= 0):

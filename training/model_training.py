@@ -65,6 +65,8 @@ class TrainingPlan:
         Values 1..n.
     record : mapping
         Written beside the model, such as the manifest's digest.
+    dataset_number : int
+        nnU-Net's; models that are installed side by side need numbers of their own.
     """
 
     folder: Path
@@ -73,11 +75,12 @@ class TrainingPlan:
     profile: Profile
     dataset: DatasetSettings
     record: dict[str, Any]
+    dataset_number: int = DATASET_NUMBER
 
     @property
     def dataset_name(self) -> str:
         """Name of the nnU-Net dataset."""
-        return f"Dataset{DATASET_NUMBER}_{self.name}"
+        return f"Dataset{self.dataset_number:03d}_{self.name}"
 
     @property
     def nnunet(self) -> NnunetFolders:
@@ -205,7 +208,7 @@ def _job(plan: TrainingPlan, steps: list[str]) -> dict[str, Any]:
     profile = plan.profile
     return {
         "steps": steps,
-        "dataset_id": DATASET_NUMBER,
+        "dataset_id": plan.dataset_number,
         "dataset_name": plan.dataset_name,
         "plans": profile.plans_name,
         "planner": profile.planner,

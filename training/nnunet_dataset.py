@@ -75,11 +75,14 @@ class DatasetSettings:
         `split_by_patient`.
     seed : int
         Chooses the validation patients.
+    validation_ids : tuple of str
+        Cases that validate, where they were chosen already; goes before the two above.
     """
 
     spacing_mm: float | None = None
     validation_cases: int | None = None
     seed: int = 1234
+    validation_ids: tuple[str, ...] = ()
 
 
 def write_dataset(
@@ -195,8 +198,10 @@ def split_by_patient(
     Raises
     ------
     BadInput
-        If no patient is left to train on.
+        If no patient is left to train on, or one would stand on both sides.
     """
+    if settings.validation_ids:
+        return [_given_split(patients, settings.validation_ids)]
     ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, settings.seed))
     count = settings.validation_cases
     if count is None:
@@ -210,6 +215,15 @@ def split_by_patient(
     train = sorted(case for case, patient in patients.items() if patient not in kept)
     held_out = sorted(case for case, patient in patients.items() if patient in kept)
     return [{"train": train, "val": held_out or train}]
+
+
+def _given_split(patients: Mapping[str, str], held_out: Sequence[str]) -> dict[str, list[str]]:
+    train = sorted(set(patients) - set(held_out))
+    torn = {patients[case] for case in train} & {patients[case] for case in held_out}
+    if torn or not train:
+        what = f"patient {min(torn)} stands on both sides" if torn else "no case is left to train"
+        raise BadInput(f"the split into training and validation: {what}")
+    return {"train": train, "val": sorted(held_out)}
 
 
 def _rank(patient: str, seed: int) -> str:

@@ -42,6 +42,7 @@ from training.retrain_settings import RetrainSettings
 from training.round_cases import training_cases
 from training.round_choice import Choice
 from training.round_manifest import ALL, Manifest, freeze_round
+from training.round_next_cases import choose_after_round
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
     workspace.record_round(
         Round(manifest.round, manifest.target_cases, manifest.digest, manifest.created)
     )
+    failed = False
     for name, choice in manifest.models.items():
         plan = TrainingPlan(
             folder=workspace.layout.round_dir(manifest.round) / _folder_name(name),
@@ -86,7 +88,10 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
         try:
             yield from _run_model(model, engine)
         except (NnunetError, BadInput) as error:
+            failed = True
             yield Outcome(model.subject, "failed", str(error))
+    if not failed:
+        yield from choose_after_round(workspace, settings.next_cases, manifest, engine)
 
 
 STAGE = Stage(

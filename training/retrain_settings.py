@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin, settings_digest
+from training.choice_settings import NextCasesSettings
 from training.profile import Profile
 from training.skipped_slices import SkippedSlices
 
@@ -61,6 +62,11 @@ class RetrainSettings(StageSettings):
         pattern=r"^(cpu|gpu(:\d+)?)$",
         description="cpu, gpu or gpu:N instead of the profile's",
         json_schema_extra={"flag": "-d/--device"},
+    )
+    next_cases: NextCasesSettings = Field(
+        default_factory=NextCasesSettings,
+        description="Which cases people correct after the round: count and weights of strategies",
+        json_schema_extra={"cli": "hidden"},
     )
     profiles: Mapping[str, Profile] = Field(
         default_factory=dict,

@@ -52,6 +52,7 @@ SECTIONS = {
     "Look and decide": (
         imported("status", "Show where every case, structure and round stands."),
         imported("verdict", "Accept masks, send them back, call structures absent."),
+        imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("doctor", "Check the files against the ledger."),
     ),
     "Out to other programs, and back": (

@@ -117,6 +117,10 @@ class Layout:
         """Model cards as they were used, and approvals of foreign weights."""
         return self.root / "models"
 
+    def final_model_dir(self, name: str) -> Path:
+        """Give the folder of a final model, or of its body parts."""
+        return self.models_dir / check_id(f"final-{name}", "model")
+
     @property
     def gallery_dir(self) -> Path:
         """The static gallery."""

@@ -4,9 +4,9 @@ A dataset of 10,000 cases has a million masks: their full records would take min
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.workspace.ledger import Ledger
@@ -56,15 +56,21 @@ def _mask_rows(ledger: Ledger, *, about: bool) -> Iterator[Any]:
 def _light_mask(row: Any) -> Mask:
     """Make a mask from the columns of a row; its box stays empty."""
     id_, case_id, structure, origin, maker, number, created, voxels, priority, about = row
-    made = _provenance(origin, maker, number, priority, created)
-    if about:
-        made = replace(made, about=json.loads(about))
+    facts = (origin, maker, number, priority, created)
+    made = _provenance(*facts, json.loads(about)) if about else _shared_provenance(*facts)
     return Mask(id_, case_id, structure, made, _NOWHERE, voxels)
 
 
-@lru_cache(maxsize=1024)
 def _provenance(
-    origin: Origin, maker: str, number: int | None, priority: int, created: str
+    origin: Origin,
+    maker: str,
+    number: int | None,
+    priority: int,
+    created: str,
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
-    """Make a provenance once for all masks that were made together."""
-    return Provenance(origin, maker, round=number, priority=priority, created=created)
+    return Provenance(origin, maker, round=number, priority=priority, created=created, about=about)
+
+
+_shared_provenance = lru_cache(maxsize=1024)(_provenance)
+"""Makes a provenance once for all masks that were made together."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.volume import Box
+from pipeline.volume.overlap import mask_overlap, on_union_box
+from pipeline.volume.surface_distance import normalised_surface_dice
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.mask_file import read_mask
-from pipeline.workspace.words import Mask
+from pipeline.workspace.words import Case, Mask
 
-Crop = NDArray[np.bool_]
+TOLERANCE_MM = 3.0
+"""Of the normalised surface Dice (Wasserthal et al. 2023, section 2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +48,34 @@ class MaskChange:
 
 
 def mask_change(layout: Layout, before: Mask, after: Mask) -> MaskChange:
-    """Compare two masks on one grid; only the crops are read, and none where boxes are apart.
+    """Compare two masks on one grid; only their crops are read, and none where one is empty.
 
     Raises
     ------
     MaskFileError
         When a mask file is gone or damaged.
     """
-    if not before.voxels or not after.voxels or shared_box(before.box, after.box) is None:
+    if not before.voxels or not after.voxels:
         return MaskChange(before.voxels, after.voxels, 0)
-    crops = (read_crop(layout, before), read_crop(layout, after))
-    return change_of_crops((crops[0], before.box), (crops[1], after.box))
+    crops = (_read_crop(layout, before), _read_crop(layout, after))
+    overlap = mask_overlap(crops[0], before.box, crops[1], after.box)
+    return MaskChange(overlap.truth_voxels, overlap.prediction_voxels, overlap.both_voxels)
 
 
-def read_crop(layout: Layout, mask: Mask) -> Crop:
-    """Read a mask's voxels inside ``mask.box``; raises as :func:`mask_change`."""
+def mask_nsd(layout: Layout, case: Case, before: Mask, after: Mask) -> float | None:
+    """Give the normalised surface Dice of two masks at 3 mm; None where both are empty.
+
+    Raises
+    ------
+    MaskFileError
+        When a mask file is gone or damaged.
+    """
+    if not before.voxels or not after.voxels:
+        return 0.0 if before.voxels or after.voxels else None
+    crops = (_read_crop(layout, before), _read_crop(layout, after))
+    first, second = on_union_box(crops[0], before.box, crops[1], after.box)
+    return normalised_surface_dice(first, second, case.grid.spacing_mm, TOLERANCE_MM)
+
+
+def _read_crop(layout: Layout, mask: Mask) -> NDArray[np.bool_]:
     return read_mask(layout.mask(mask.case_id, mask.structure, mask.id))[1]
-
-
-def change_of_crops(before: tuple[Crop, Box], after: tuple[Crop, Box]) -> MaskChange:
-    """Compare two crops, each with the box (I, J, K) in which it lies."""
-    counts = [int(np.count_nonzero(crop)) for crop, _ in (before, after)]
-    shared = shared_box(before[1], after[1])
-    common = 0
-    if shared is not None:
-        inside = [crop[_within(shared, box)] for crop, box in (before, after)]
-        common = int(np.count_nonzero(inside[0] & inside[1]))
-    return MaskChange(counts[0], counts[1], common)
-
-
-def shared_box(first: Box, second: Box) -> Box | None:
-    """Give the part of a volume that two boxes share; None where they share nothing."""
-    i, j, k = (
-        slice(max(a.start, b.start), min(a.stop, b.stop))
-        for a, b in zip(first, second, strict=True)
-    )
-    return (i, j, k) if all(side.start < side.stop for side in (i, j, k)) else None
-
-
-def _within(part: Box, box: Box) -> Box:
-    i, j, k = (slice(p.start - b.start, p.stop - b.start) for p, b in zip(part, box, strict=True))
-    return (i, j, k)

@@ -174,6 +174,21 @@ def test_a_damaged_file_of_findings_is_named_and_stops_nothing(lab):
     assert choice.notes[0].startswith(f"findings: not read: {path}: expected findings")
 
 
+def test_masks_that_cannot_be_compared_are_named_in_one_note(round_lab):
+    for number in range(5):
+        round_lab.case(f"s{number}")
+        for size in (1, 2):
+            mask = round_lab.mask(f"s{number}", "liver", cube(4 - size), round=size)
+            round_lab.workspace.layout.mask(f"s{number}", "liver", mask.id).unlink()
+    choice = next_cases(round_lab.workspace, weigh(disagreement=1), count=1, round_number=1)
+    assert [case.strategy for case in choice.chosen] == ["random"]
+    assert choice.notes[0] == (
+        "disagreement: no masks could be compared; 1 case was drawn at random instead"
+    )
+    assert choice.notes[1].startswith("disagreement: 5 cases were not compared, such as s0: ")
+    assert choice.notes[1].count("the mask file is gone") == 3
+
+
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
