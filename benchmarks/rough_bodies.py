@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anatomy import ClassMap, Structure, load_class_map, shipped_configs
+from pipeline.anatomy import ClassMap, Side, Structure, load_class_map, shipped_configs
 from pipeline.phantom import BodySettings, DatasetSettings, body_settings, make_body
 from pipeline.volume import Grid
 
@@ -14,7 +14,7 @@ SEED = 4300
 FIELD_OF_VIEW = "abdomen"
 SPINAL_END_MM = 30.0
 ORGANS = ("spleen", "kidney_right", "kidney_left", "liver", "aorta")
-SIDES = ("left", "right")
+SIDES: tuple[Side, ...] = ("left", "right")
 STRUCTURES = dict(enumerate((*ORGANS, "ribs_left", "ribs_right"), start=1))
 RIBS = {n for n, name in STRUCTURES.items() if name.startswith("ribs_")}
 
@@ -61,7 +61,7 @@ def class_map() -> ClassMap:
     shipped = load_class_map(shipped_configs() / "class_map.yaml")
     organs = shipped.subset(ORGANS, name="bench_rough")
     ribs = tuple(
-        Structure(f"ribs_{side}", len(organs) + n, None, "bone", None, None, (200, 180, n), None)
+        Structure(f"ribs_{side}", len(organs) + n, None, "bone", side, None, (200, 180, n), None)
         for n, side in enumerate(SIDES, start=1)
     )
     found = ClassMap("bench_rough", (*organs, *ribs))

@@ -66,9 +66,7 @@ def test_the_line_strays_as_far_as_was_asked_and_on_both_sides():
 def test_the_mean_of_many_drawings_is_the_truth():
     """No system: voxels well inside are mostly drawn, those well outside mostly not."""
     strokes = RoughStrokes(pencil_mm=6.0, boundary_error_mm=3.0)
-    drawings = [
-        draw_roughly(ball(), SPACING, strokes, np.random.default_rng(n)) for n in range(25)
-    ]
+    drawings = [draw_roughly(ball(), SPACING, strokes, np.random.default_rng(n)) for n in range(25)]
     mostly = np.mean(drawings, axis=0) > 0.5
     each = np.mean([dice(drawing, ball()) for drawing in drawings])
     assert 0.75 < each < 0.93
