@@ -75,7 +75,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-rounds bench-rough bench-partial clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -96,6 +96,10 @@ bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tabl
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
 bench-partial: $(STAMP) ## measure partial labels against the naive way; the table goes into docs/retrain.md
 	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
+bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table go into docs/rounds.md
+	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
+bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
+	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -126,6 +126,13 @@ def write_results(folder: Path, simulation: Simulation) -> tuple[Path, Path]:
     return table, document
 
 
+def read_results(folder: Path) -> Simulation:
+    """Read what :func:`write_results` wrote."""
+    values = json.loads((folder / "simulation.json").read_text(encoding="utf-8"))
+    rounds = tuple(RoundResult(**each) for each in values["rounds"])
+    return Simulation(values["settings"], ByHand(**values["by_hand"]), rounds)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON document in one piece."""
     write_file_atomically(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -7,7 +7,13 @@ import numpy as np
 from PIL import Image
 
 from pipeline.simulation.curves import draw_curves
-from pipeline.simulation.results import ByHand, RoundResult, Simulation, write_results
+from pipeline.simulation.results import (
+    ByHand,
+    RoundResult,
+    Simulation,
+    read_results,
+    write_results,
+)
 
 
 def simulation() -> Simulation:
@@ -41,6 +47,7 @@ def test_the_table_has_a_row_per_strategy_and_round(tmp_path):
     assert values["by_hand"]["minutes"] == 500.0
     assert values["rounds"][1]["dice_of_structures"] == {"liver": 0.6}
     assert simulation().strategies == ("random", "rarity")
+    assert read_results(tmp_path).to_dict() == simulation().to_dict()
 
 
 def test_the_picture_shows_a_curve_in_the_colour_of_each_strategy(tmp_path):
