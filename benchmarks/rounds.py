@@ -41,7 +41,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--strategies", default="random,uncertainty,rarity")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
-    options, options.more = parser.parse_known_args()
+    options, more = parser.parse_known_args()
+    options.more = more
     return options
 
 
