@@ -82,9 +82,10 @@ def test_killed_before_the_verdicts_it_stores_the_same_masks_once(workspace, pro
     def killed(verdicts):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(workspace, "record_verdicts", killed)
-        annotate_case(workspace, task(), STEADY)
+        with pytest.raises(KeyboardInterrupt):
+            annotate_case(workspace, task(), STEADY)
     before = {mask.id for mask in workspace.masks("b1")}
     assert len(before) == 5
     assert not is_annotated(workspace.record("b1"))
