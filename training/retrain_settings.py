@@ -58,7 +58,7 @@ class RetrainSettings(StageSettings):
         json_schema_extra={"flag": "-d/--device"},
     )
     next_cases: NextCasesSettings = Field(
-        default_factory=NextCasesSettings,
+        default=NextCasesSettings(),
         description="Which cases people correct after the round: count and weights of strategies",
         json_schema_extra={"cli": "hidden"},
     )

@@ -130,3 +130,8 @@ class Layout:
     def scratch_dir(self) -> Path:
         """Work files that may be deleted whenever no command runs."""
         return self.root / "scratch"
+
+    @property
+    def mask_changes(self) -> Path:
+        """Comparisons of masks with what they were made from; computed anew when deleted."""
+        return self.scratch_dir / "mask_changes.json"
