@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
-from annotation.effort_items import EffortItem, Undecided
+from annotation.effort_items import EffortItem, Undecided, basis_order
 from annotation.paper_effort import BY_HAND, ROUGH
 
 RECENT = 200
-"""On how many of the newest timed structures the pace rests."""
+"""On how many of the newest timed structures the pace rests at most."""
+
+FEWEST = 10
+"""With fewer timed structures of the newest round, those of the round before count too."""
 
 _MASKS = ("corrected", "drawn", "accepted")
 _DECISIONS = (*_MASKS, "absent")
@@ -115,12 +118,16 @@ class Pace:
 
     Attributes
     ----------
+    bases : tuple of str
+        What people began with in them: the newest round, and earlier ones only while there are
+        fewer than :data:`FEWEST`.
     structures : int
-        On how many of the newest timed ones this rests, at most :data:`RECENT`.
+        On how many timed ones this rests, at most :data:`RECENT`.
     of_structures : int
         How many people worked on in all, timed or not.
     """
 
+    bases: tuple[str, ...]
     structures: int
     of_structures: int
     mean_s: float
@@ -176,7 +183,7 @@ def group_of(name: str, efforts: Sequence[Effort]) -> EffortGroup:
 
 
 def pace_of(items: Iterable[EffortItem], recent: int = RECENT) -> Pace | None:
-    """Say what one structure of one case took, over the newest ones whose time is known.
+    """Say what one structure of one case took, over those of the newest round that are timed.
 
     A structure counts as timed when every mask saved of it is, and anything at all is.
     """
@@ -185,11 +192,21 @@ def pace_of(items: Iterable[EffortItem], recent: int = RECENT) -> Pace | None:
         if item.structure:
             pair = (item.case_id, item.structure)
             done[pair] = [*done.pop(pair, []), item]
-    sums = [seconds for each in done.values() if (seconds := _whole_time(each)) is not None]
-    newest = sums[-recent:]
-    if not newest:
+    by_basis: dict[str, list[float]] = {}
+    for each in done.values():
+        if (seconds := _whole_time(each)) is not None:
+            newest = list(basis_order(item.basis for item in each))[-1]
+            by_basis.setdefault(newest, []).append(seconds)
+    bases: list[str] = []
+    taken: list[float] = []
+    for basis in reversed(list(basis_order(by_basis))):
+        if len(taken) < FEWEST:
+            bases.append(basis)
+            taken = [*by_basis[basis], *taken]
+    taken = taken[-recent:]
+    if not taken:
         return None
-    return Pace(len(newest), len(done), mean(newest), median(newest))
+    return Pace(tuple(bases), len(taken), len(done), mean(taken), median(taken))
 
 
 def _whole_time(items: Sequence[EffortItem]) -> float | None:

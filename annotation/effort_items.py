@@ -24,13 +24,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.workspace import Mask, Origin, Verdict, Workspace
-from pipeline.workspace.in_force import accepted_ids, is_excluded, verdicts_by_structure
+from pipeline.workspace.in_force import (
+    accepted_ids,
+    is_excluded,
+    mask_in_force,
+    verdicts_by_structure,
+)
 from pipeline.workspace.ledger_pass import cases_with_masks
 from pipeline.workspace.structure_state import case_structures
 
 What = Literal["corrected", "drawn", "accepted", "absent", "checked"]
 PERSONS: tuple[Origin, ...] = ("human", "rough")
-BOOTSTRAP, NOTHING = "bootstrap", "nothing"
+BOOTSTRAP, NOTHING, UNKNOWN = "bootstrap", "nothing", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,8 @@ class EffortItem:
     structure : str
         Empty for a verdict about a whole case.
     basis : str
-        What the person began with: ``round N``, ``bootstrap``, or ``nothing``. A correction of a
-        correction has the basis of the first one.
+        What the person began with: ``round N``, ``bootstrap``, ``nothing``, or ``unknown`` where
+        the ledger lacks it. A correction of a correction has the basis of the first one.
     seconds : float or None
         None: nobody noted it.
     mask, proposal : Mask or None
@@ -173,7 +178,7 @@ class _Reader:
             seen.add(mask.id)
             parents = self._parents(mask)
             if not parents:
-                return "unknown" if mask.provenance.parents else NOTHING
+                return UNKNOWN if mask.provenance.parents else NOTHING
             mask = parents[0]
         return basis_of(mask)
 
@@ -186,6 +191,7 @@ class _Reader:
             what = "absent"
         elif verdict.decision == "accept" and mask is not None and mask.origin not in PERSONS:
             what = "accepted" if mask.id in standing else "checked"
+        mask = mask or _proposed(verdict, known.values())
         basis = NOTHING if mask is None else self._basis(self.saved.get(mask.id, mask))
         judged = mask if what == "accepted" else None
         return EffortItem(
@@ -214,6 +220,18 @@ class _Reader:
             )
 
 
+def _proposed(verdict: Verdict, masks: Iterable[Mask]) -> Mask | None:
+    """Give the proposal of a structure that counted when a verdict without a mask was given."""
+    then = [
+        mask
+        for mask in masks
+        if mask.structure == verdict.structure
+        and mask.origin not in PERSONS
+        and mask.provenance.created <= verdict.created
+    ]
+    return mask_in_force(then, ())
+
+
 def basis_of(mask: Mask) -> str:
     """Name what a mask that no person made stands for: its round, or bootstrap."""
     number = mask.provenance.round
@@ -222,12 +240,12 @@ def basis_of(mask: Mask) -> str:
 
 def basis_order(bases: Iterable[str]) -> Iterator[str]:
     """Order bases as they come in a dataset's life: nothing, bootstrap, round 1, round 2, ..."""
+    first = (UNKNOWN, NOTHING, BOOTSTRAP)
 
-    def place(basis: str) -> tuple[int, int, str]:
-        word, _, number = basis.partition(" ")
-        if word == "round" and number.isdecimal():
-            return (2, int(number), "")
-        return ((NOTHING, BOOTSTRAP).index(basis) if basis in (NOTHING, BOOTSTRAP) else 3, 0, basis)
+    def place(basis: str) -> int:
+        if basis in first:
+            return first.index(basis)
+        return len(first) + int(basis.removeprefix("round "))
 
     yield from sorted(set(bases), key=place)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HERE, _HAND, _ROUGH, _REMOVED = "#2a7f93", "#8a5a44", "#b8860b", "#c0584b"
+_PATCH = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 _DPI = 120
 _KINDS = (
     ("accepted", "accepted unchanged", "#5fbf7a"),
@@ -73,7 +74,7 @@ def _drawn(report: EffortReport, groups: Sequence[EffortGroup]) -> bytes:
     for axes in (time, masks, change, agreement):
         axes.set_xticks(range(len(groups)), names)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.margins(x=0.08)
+        axes.set_xlim(-0.6, len(groups) - 0.4)
     figure.suptitle(_title(report), fontsize=11)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
@@ -97,8 +98,8 @@ def _draw_time(axes: Axes, groups: Sequence[EffortGroup]) -> None:
         axes.plot(places, medians, "s:", color=_HERE, alpha=0.6, label="median")
         for place, value, _ in known:
             axes.annotate(
-                spoken_time(value or 0), (place, value or 0), xytext=(0, 6), ha="center",
-                textcoords="offset points", fontsize=8, color=_HERE,
+                spoken_time(value or 0), (place, value or 0), xytext=(0, -15), ha="center",
+                textcoords="offset points", fontsize=8, color=_HERE, bbox=_PATCH,
             )  # fmt: skip
         axes.legend(fontsize=8, frameon=False, loc="lower left")
     else:
@@ -118,8 +119,11 @@ def _draw_masks(axes: Axes, groups: Sequence[EffortGroup]) -> None:
     for place, group in enumerate(groups):
         if group.accepted_share is not None:
             text = f"{group.accepted_share:.0%} unchanged"
-            axes.annotate(text, (place, base[place]), ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(top=max(base) * 1.3)
+            axes.annotate(
+                text, (place, base[place]), xytext=(0, 2), textcoords="offset points",
+                ha="center", va="bottom", fontsize=8,
+            )  # fmt: skip
+    axes.set_ylim(top=max(base) * 1.35)
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper right")
 
 
@@ -159,12 +163,12 @@ def _label(group: EffortGroup) -> str:
 
 def _title(report: EffortReport) -> str:
     total, left = report.total, report.left
-    words = f"{total.hours:.1f} h spent on {total.masks} masks"
+    words = f"{spoken_time(total.hours * 3600)} spent on {total.masks} masks"
     if total.untimed:
         words += f" (time of {total.untimed} unknown)"
     if left.hours is not None and report.pace is not None:
         words += (
-            f"; {left.hours:.1f} h left for {left.undecided.all} undecided at "
-            f"{spoken_time(report.pace.mean_s)} each"
+            f"; {spoken_time(left.hours * 3600)} left for {left.undecided.all} undecided at "
+            f"{spoken_time(report.pace.mean_s)} each, as from {' and '.join(report.pace.bases)}"
         )
     return f"{words}\npaper: {SOURCE}"

@@ -105,15 +105,18 @@ def _document(report: EffortReport) -> dict[str, object]:
 
 
 def _write(report: EffortReport) -> None:
+    from annotation.paper_effort import spoken_time
+
     total = report.total
     people = len({effort.item.by for effort in report.efforts})
     click.echo(
-        f"{total.masks} masks by {people} {'person' if people == 1 else 'people'}: "
+        f"{_number(total.masks, 'mask')} by {'1 person' if people == 1 else f'{people} people'}: "
         f"{total.accepted} accepted unchanged, {total.corrected} corrected, {total.drawn} drawn; "
-        f"{total.absent} structures called absent"
+        f"{_number(total.absent, 'structure')} called absent"
     )
     unknown = f"; the time of {total.untimed} more is unknown" if total.untimed else ""
-    click.echo(f"time: {total.hours:.1f} h, of {total.timed} masks and absences{unknown}")
+    spent = spoken_time(total.hours * 3600)
+    click.echo(f"time: {spent} for {total.timed} masks and absences{unknown}")
     _write_paper(report)
     _write_left(report)
     click.echo()
@@ -127,16 +130,18 @@ def _write(report: EffortReport) -> None:
 
 def _write_paper(report: EffortReport) -> None:
     """Say what the same masks would have taken by hand and roughly, from the paper's seconds."""
-    from annotation.paper_effort import BY_HAND, ROUGH, spoken_time
+    from annotation.paper_effort import spoken_time
 
     paper = report.paper
     if not paper.masks:
         return
-    here = spoken_time(paper.hours_here * 3600 / paper.masks)
+    here, hand, rough = (
+        f"{spoken_time(hours * 3600)} ({spoken_time(hours * 3600 / paper.masks)} each)"
+        for hours in (paper.hours_here, paper.hours_by_hand, paper.hours_rough)
+    )
     click.echo(
-        f"beside the paper: {paper.masks} masks took {paper.hours_here:.1f} h here ({here} each); "
-        f"by hand {paper.hours_by_hand:.1f} h ({spoken_time(BY_HAND.seconds)} each), roughly "
-        f"{paper.hours_rough:.1f} h ({spoken_time(ROUGH.seconds)} each)"
+        f"beside the paper: {_number(paper.masks, 'mask')} took {here} here; at its pace by hand "
+        f"{hand}, roughly drawn {rough}"
     )
 
 
@@ -145,18 +150,25 @@ def _write_left(report: EffortReport) -> None:
 
     left, pace = report.left, report.pace
     undecided = (
-        f"{left.undecided.all} structures undecided in {left.undecided.cases} cases, "
-        f"{left.undecided.begun} of them in the {left.undecided.begun_cases} cases begun"
+        f"{_number(left.undecided.all, 'structure')} undecided in "
+        f"{_number(left.undecided.cases, 'case')}, {left.undecided.begun} of them in the "
+        f"{left.undecided.begun_cases} begun"
     )
-    if pace is None or left.hours is None:
-        click.echo(f"left: {undecided}; how long that takes is unknown, as no time is")
+    if pace is None or left.hours is None or left.hours_begun is None:
+        click.echo(f"left: {undecided}; how long that takes is unknown, as no time is known")
         return
+    click.echo(f"left: {undecided}")
     click.echo(
-        f"left: {undecided}: {left.hours:.1f} h and {left.hours_begun:.1f} h at "
-        f"{spoken_time(pace.mean_s)} each (mean of the last {pace.structures} timed of "
-        f"{pace.of_structures} worked on; at their median of {spoken_time(pace.median_s)}, "
-        f"{left.hours_by_median:.1f} h)"
+        f"at this pace: {spoken_time(left.hours * 3600)} for all, "
+        f"{spoken_time(left.hours_begun * 3600)} for those begun, at "
+        f"{spoken_time(pace.mean_s)} each (mean of {pace.structures} timed from "
+        f"{' and '.join(pace.bases)}; {pace.of_structures} worked on so far; half of them took "
+        f"{spoken_time(pace.median_s)} or less)"
     )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _row(group: EffortGroup) -> tuple[object, ...]:

@@ -1,6 +1,8 @@
 """Effort: counted by what people began with, unknown times apart, what is left, what is kept."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -11,12 +13,21 @@ from pipeline.anatomy import ClassMapError
 from pipeline.engine import SerialEngine
 from pipeline.workspace import Workspace
 from tests.fixtures.effort_workspaces import VOXEL_ML, make_effort_lab, save
-from tests.fixtures.round_workspaces import cube
+from tests.fixtures.round_workspaces import RoundLab, cube
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    lab = make_effort_lab(tmp_path_factory.mktemp("made"))
+    lab.workspace.ledger.close()
+    return lab
 
 
 @pytest.fixture
-def lab(tmp_path):
-    return make_effort_lab(tmp_path)
+def lab(made, tmp_path):
+    """Give a copy that a test may change."""
+    shutil.copytree(made.workspace.path, tmp_path / "copy")
+    return RoundLab(Workspace.open(tmp_path / "copy"))
 
 
 def item(structure="liver", seconds=None, what="corrected", created="1", case_id="s1"):
@@ -84,6 +95,7 @@ def test_the_paper_is_for_the_masks_with_known_time(lab):
 def test_what_is_left_rests_on_timed_structures(lab):
     report = effort_report(lab.workspace)
     # Timed: s1 liver 600 + 10, s2 liver 120, s3 liver 40, spleen 4, colon 2. s1 colon is not.
+    assert report.pace.bases == ("round 1", "bootstrap", "nothing")
     assert (report.pace.structures, report.pace.of_structures) == (5, 6)
     assert report.pace.mean_s == pytest.approx((610 + 120 + 40 + 4 + 2) / 5)
     assert report.pace.median_s == 40
@@ -140,6 +152,16 @@ def test_accepting_twice_counts_once(round_lab):
     round_lab.say("a", "accept", proposal, by="ben")
     total = effort_report(round_lab.workspace).total
     assert (total.accepted, total.checked) == (1, 1)
+
+
+def test_an_absence_belongs_to_the_proposal_that_was_there_then(round_lab):
+    round_lab.case("a")
+    round_lab.mask("a", "liver", origin="model", maker="model:x")
+    round_lab.mask("a", "liver")
+    round_lab.say("a", "absent_fov", structure="liver")
+    round_lab.mask("a", "liver", round=2, maker="round:2")
+    (effort,) = effort_report(round_lab.workspace).efforts
+    assert (effort.item.what, effort.item.basis) == ("absent", "round 1")
 
 
 def test_a_correction_of_a_correction_keeps_what_the_first_began_with(round_lab):
@@ -220,6 +242,18 @@ def test_the_pace_is_of_the_newest():
     items = [item(case_id=f"s{n}", seconds=float(n), created=f"{n:03d}") for n in range(1, 11)]
     pace = pace_of(items, recent=4)
     assert (pace.structures, pace.of_structures, pace.mean_s, pace.median_s) == (4, 10, 8.5, 8.5)
+
+
+def test_the_pace_is_of_the_newest_round_when_enough_of_it_is_timed():
+    def of_round(number: int, count: int) -> list[EffortItem]:
+        cases = (f"r{number}c{n}" for n in range(count))
+        made = [item(case_id=case_id, seconds=100.0 / number, created="1") for case_id in cases]
+        return [replace(each, basis=f"round {number}") for each in made]
+
+    enough = pace_of([*of_round(1, 30), *of_round(10, 10), *of_round(2, 30)])
+    assert (enough.bases, enough.structures, enough.mean_s) == (("round 10",), 10, 10)
+    few = pace_of([*of_round(1, 30), *of_round(10, 9), *of_round(2, 1)])
+    assert (few.bases, few.structures, few.mean_s) == (("round 10", "round 2"), 10, 14)
 
 
 def test_a_structure_saved_once_without_a_time_is_not_timed():

@@ -29,12 +29,6 @@ def test_the_picture_shows_time_masks_change_and_agreement(lab, tmp_path):
     assert shown <= colours(path)
 
 
-def test_the_same_effort_gives_the_same_file(lab, tmp_path):
-    for name in ("a.png", "b.png"):
-        write_effort_plot(effort_report(lab.workspace), tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
 def test_effort_without_any_time_is_drawn_too(round_lab, tmp_path):
     round_lab.case("a")
     save(round_lab, "a", "liver", 3)

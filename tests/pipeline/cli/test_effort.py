@@ -2,16 +2,28 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
 from pipeline.cli.main import main
+from pipeline.workspace import Workspace
 from tests.fixtures.effort_workspaces import make_effort_lab
+from tests.fixtures.round_workspaces import RoundLab
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    lab = make_effort_lab(tmp_path_factory.mktemp("made"))
+    lab.workspace.ledger.close()
+    return lab
 
 
 @pytest.fixture
-def lab(tmp_path):
-    return make_effort_lab(tmp_path)
+def lab(made, tmp_path):
+    """Give a copy that a test may change."""
+    shutil.copytree(made.workspace.path, tmp_path / "copy")
+    return RoundLab(Workspace.open(tmp_path / "copy"))
 
 
 @pytest.fixture
@@ -29,14 +41,15 @@ def test_it_says_what_was_done_what_it_took_and_what_is_left(lab, effort):
     assert (code, err) == (0, "")
     summary, table = (part.splitlines() for part in out.split("\n\n"))
     assert summary == [
-        "5 masks by 2 people: 1 accepted unchanged, 2 corrected, 2 drawn; 1 structures called "
+        "5 masks by 2 people: 1 accepted unchanged, 2 corrected, 2 drawn; 1 structure called "
         "absent",
-        "time: 0.2 h, of 5 masks and absences; the time of 1 more is unknown",
-        "beside the paper: 4 masks took 0.2 h here (3 min 11 s each); by hand 0.7 h (10 min 45 s "
-        "each), roughly 0.1 h (1 min 42 s each)",
-        "left: 5 structures undecided in 3 cases, 5 of them in the 3 cases begun: 0.2 h and 0.2 h "
-        "at 2 min 35 s each (mean of the last 5 timed of 6 worked on; at their median of 40 s, "
-        "0.1 h)",
+        "time: 12 min 56 s for 5 masks and absences; the time of 1 more is unknown",
+        "beside the paper: 4 masks took 12 min 44 s (3 min 11 s each) here; at its pace by hand "
+        "43 min (10 min 45 s each), roughly drawn 6 min 48 s (1 min 42 s each)",
+        "left: 5 structures undecided in 3 cases, 5 of them in the 3 begun",
+        "at this pace: 12 min 56 s for all, 12 min 56 s for those begun, at 2 min 35 s each (mean "
+        "of 5 timed from round 1 and bootstrap and nothing; 6 worked on so far; half of them took "
+        "40 s or less)",
     ]
     rows = {line.split("  ")[0]: line.split() for line in table}
     assert list(rows) == ["began with", "nothing", "bootstrap", "round 1", "all"]
