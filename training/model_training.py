@@ -232,6 +232,11 @@ def _model_record(plan: TrainingPlan, weights: str) -> dict[str, Any]:
     }
 
 
+def step_is_done(folder: Path, step: str) -> bool:
+    """Tell whether a training in a folder has finished ``prepare`` or ``train``."""
+    return (folder / f"{step}.done.json").is_file()
+
+
 def _mark(plan: TrainingPlan, step: str) -> Path:
     return plan.folder / f"{step}.done.json"
 
