@@ -9,9 +9,9 @@ from pipeline.volume import Grid
 from training.final_manifest import FinalManifest, FinalModel
 from training.final_preflight import Check
 from training.final_probe import Probe, shape_at
-from training.model_training import step_is_done
 from training.nnunet_process import device_kind
 from training.profile import Profile
+from training.training_record import is_marked
 
 # Per voxel at the model's spacing, upper bounds. Exported: int16 CT and label, gzip (measured on
 # phantoms: 1.1); preprocessed: float32 CT and int16 label, blosc2 (measured there: 4.0).
@@ -69,7 +69,7 @@ def _plan(model: FinalModel, probe: Probe) -> Check:
 
 
 def _disk(model: FinalModel, manifest: FinalManifest) -> Check:
-    if step_is_done(model.folder, "prepare"):
+    if is_marked(model.plan(manifest), "prepare"):
         return Check("disk", "ok", "exported and preprocessed already")
     cases = [*manifest.training, *manifest.validation]
     needed = needed_gb([model.workspace.case(case).grid for case in cases], model.profile)

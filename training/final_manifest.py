@@ -4,14 +4,13 @@ The split is frozen once for all parts of a model, and each part's manifest like
 comes into the workspace later is not part of that model.
 """
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadInput, UsageError
-from pipeline.volume import write_file_atomically
 from pipeline.workspace import CaseRecord, Workspace, digest_of, now_utc
 from training.final_settings import FinalSettings
 from training.final_split import (
@@ -22,6 +21,7 @@ from training.final_split import (
     read_split,
     write_split,
 )
+from training.nnunet_dataset import DatasetSettings
 from training.profile import Profile
 from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, states_of
@@ -33,6 +33,8 @@ from training.round_manifest import (
     missing_masks,
     models_wanted,
 )
+from training.training_plan import TrainingPlan
+from training.training_record import read_json, write_json
 
 FORMAT = 1
 SPLIT_FILE, SPLIT_RECORD, MANIFEST_FILE = "split.csv", "split.json", "manifest.json"
@@ -75,6 +77,19 @@ class FinalModel:
     def manifest_file(self) -> Path:
         """Where the frozen manifest stands."""
         return self.folder / MANIFEST_FILE
+
+    def plan(self, manifest: "FinalManifest") -> TrainingPlan:
+        """Say how it is trained."""
+        profile = self.profile
+        return TrainingPlan(
+            folder=self.folder,
+            name=re.sub(r"[^A-Za-z0-9]+", "_", self.name),
+            class_map=self.workspace.class_map.subset(manifest.choice.structures),
+            profile=profile,
+            dataset=DatasetSettings(profile.spacing_mm, validation_ids=manifest.validation),
+            record={"manifest": manifest.digest, "model": self.name},
+            dataset_number=self.dataset_number,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +224,7 @@ def split_of(model: FinalModel) -> Split:
     if not path.is_file():
         return _new_split(model.workspace, settings)
     frozen = read_frozen_split(path)
-    said = _read_json(model.whole_folder / SPLIT_RECORD)
+    said = read_json(model.whole_folder / SPLIT_RECORD)
     if said.get("digest") != digest_of(frozen.to_csv()):
         raise BadInput(f"{path}: was changed since it was frozen; restore it from a backup")
     changed = changed_settings(said["rule"], settings.split_rule())
@@ -253,16 +268,16 @@ def freeze(model: FinalModel, split: Split, manifest: FinalManifest) -> None:
     if not record.is_file():
         write_split(split, model.whole_folder / SPLIT_FILE)
         said = {"rule": model.settings.split_rule(), "digest": digest_of(split.to_csv())}
-        _write_json(record, said | {"created": now_utc()})
+        write_json(record, said | {"created": now_utc()})
     if not model.manifest_file.is_file():
-        _write_json(model.manifest_file, manifest.to_dict())
+        write_json(model.manifest_file, manifest.to_dict())
     if model.folder != model.whole_folder and not (model.folder / SPLIT_FILE).is_file():
         write_split(manifest.split, model.folder / SPLIT_FILE)
 
 
 def read_final_manifest(path: Path) -> FinalManifest:
     """Read a final model's manifest; raises BadInput if it is damaged."""
-    values = _read_json(path)
+    values = read_json(path)
     try:
         if values["format"] != FORMAT:
             raise BadInput(f"{path}: format {values['format']}, expected {FORMAT}")
@@ -359,16 +374,3 @@ def _check_still_there(model: FinalModel, manifest: FinalManifest) -> None:
             f"restore them from a backup, or move {model.folder} away to begin anew"
         )
 
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); restore it from a backup") from error
-    if not isinstance(values, dict):
-        raise BadInput(f"{path}: expected a JSON object; restore it from a backup")
-    return values
-
-
-def _write_json(path: Path, value: object) -> None:
-    write_file_atomically(path, (json.dumps(value, indent=1) + "\n").encode())

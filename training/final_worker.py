@@ -32,6 +32,7 @@ def nnunet_worker() -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(str(path))
     module = module_from_spec(spec)
+    sys.modules[module.__name__] = module
     spec.loader.exec_module(module)
     return module
 
@@ -123,7 +124,8 @@ def pack(job: dict[str, Any]) -> None:
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
     source, target = Path(job["checkpoint"]), Path(job["packed"])
-    full = torch.load(source, map_location="cpu", weights_only=False)
+    checkpoints = worker.beside("nnunet_checkpoints")
+    full = checkpoints.read_checkpoint(source)
     slim = {name: full[name] for name in KEPT if name in full}
     slim["init_args"] = {name: v for name, v in full["init_args"].items() if name != "device"}
     found = recursive_find_trainer_class_by_name(full["trainer_name"])
@@ -131,7 +133,7 @@ def pack(job: dict[str, Any]) -> None:
         slim["trainer_name"] = STOCK_TRAINER
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(slim, target)
-    worker.report(event="weights", digest=worker.digest_of_weights(target))
+    worker.report(event="weights", digest=checkpoints.digest_of_weights(slim["network_weights"]))
 
 
 STEPS = {"probe": probe, "pack": pack}
