@@ -26,7 +26,6 @@ from training.profile import Profile
 from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, states_of
 from training.round_manifest import (
-    ALL,
     changed_settings,
     choice_from_dict,
     choice_to_dict,
@@ -191,18 +190,17 @@ def final_models(workspace: Workspace, settings: FinalSettings) -> tuple[FinalMo
             f"model '{settings.model}' is one network for all structures; leave --parts out"
         )
     per_part = recipe.one_model_per_part
-    asked = RetrainSettings(one_model_per_part=per_part, parts=settings.parts)
-    wanted = models_wanted(workspace.class_map, asked)
-    every = models_wanted(workspace.class_map, RetrainSettings(one_model_per_part=per_part))
+    every = _groups(workspace, per_part, ())
+    wanted = _groups(workspace, per_part, settings.parts)
     whole = workspace.layout.final_model_dir(settings.full_name)
     numbers = {part: recipe.dataset_number + place for place, part in enumerate(every)}
     return tuple(
         FinalModel(
             workspace=workspace,
             settings=settings,
-            name=whole.name if part == ALL else f"{whole.name}-{part}",
+            name=f"{whole.name}-{part}" if per_part else whole.name,
             whole_folder=whole,
-            folder=whole if part == ALL else whole / part,
+            folder=whole / part if per_part else whole,
             structures=structures,
             dataset_number=numbers[part],
         )
@@ -297,6 +295,13 @@ def newcomers(model: FinalModel, split: Split) -> int:
     return sum(record.case.id not in split.sides for record in found)
 
 
+def _groups(
+    workspace: Workspace, per_part: bool, parts: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    asked = {"one_model_per_part": per_part, "parts": parts}
+    return models_wanted(workspace.class_map, RetrainSettings.model_validate(asked))
+
+
 def _new_split(workspace: Workspace, settings: FinalSettings) -> Split:
     if settings.split is not None:
         known = [record.case for record in workspace.records() if not record.excluded]
@@ -373,4 +378,3 @@ def _check_still_there(model: FinalModel, manifest: FinalManifest) -> None:
             f"{path}: {len(missing)} masks it names are gone, such as {', '.join(missing[:3])}; "
             f"restore them from a backup, or move {model.folder} away to begin anew"
         )
-

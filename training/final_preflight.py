@@ -45,7 +45,9 @@ class Check:
 
     def row(self, model: str) -> dict[str, str]:
         """Give the line of the table."""
-        return dict(zip(COLUMNS, (model, self.name, self.state, self.found, self.advice), strict=True))
+        return dict(
+            zip(COLUMNS, (model, self.name, self.state, self.found, self.advice), strict=True)
+        )
 
 
 def data_checks(model: FinalModel, split: Split, manifest: FinalManifest) -> Iterator[Check]:
@@ -145,13 +147,15 @@ def _empty_classes(model: FinalModel, manifest: FinalManifest) -> Check:
     empty = [
         name
         for name, reason in manifest.choice.left_out_structures.items()
-        if reason.startswith("present in none")
+        if reason.startswith(("present in none", "undecided in all"))
     ]
     figures = {"structures": empty}
     if not empty:
         count = len(manifest.choice.structures)
         return Check("empty classes", "ok", f"all {count} are present in training", "", figures)
-    found = f"{len(empty)} are present in no training case: {', '.join(empty[:_SHOWN])}{_more(empty)}"
+    found = (
+        f"{len(empty)} are present in no training case: {', '.join(empty[:_SHOWN])}{_more(empty)}"
+    )
     if model.settings.empty_classes == "leave_out":
         return Check("empty classes", "look", found, "the model will not know them", figures)
     return Check(
@@ -182,7 +186,9 @@ def _rare(manifest: FinalManifest) -> Check:
         named = ", ".join(f"{name} {counts[name]}" for name in rare[:_SHOWN])
         parts.append(f"{len(rare)} in fewer than {FEW_CASES} training cases ({named}{_more(rare)})")
     if unseen:
-        parts.append(f"{len(unseen)} in no validation case ({', '.join(unseen[:_SHOWN])}{_more(unseen)})")
+        parts.append(
+            f"{len(unseen)} in no validation case ({', '.join(unseen[:_SHOWN])}{_more(unseen)})"
+        )
     advice = "their metrics say little" if unseen else "add cases that show them"
     return Check("rare classes", "look", "; ".join(parts), advice, figures)
 
@@ -216,8 +222,9 @@ def _grids(cases: Sequence[Case]) -> Check:
         advice = "exclude them: masksmith verdict exclude"
         return Check("grids", "refused", found + _more(absurd), advice, figures)
     if small:
-        found = f"{len(small)} fields of view below {SMALLEST_FIELD_MM:g} mm: {', '.join(small[:_SHOWN])}"
-        return Check("grids", "look", found + _more(small), "see that they are CTs of a body", figures)
+        named = ", ".join(small[:_SHOWN]) + _more(small)
+        found = f"{len(small)} fields of view below {SMALLEST_FIELD_MM:g} mm: {named}"
+        return Check("grids", "look", found, "see that they are CTs of a body", figures)
     return Check("grids", "ok", "spacings and fields of view are plausible", "", figures)
 
 

@@ -69,7 +69,9 @@ class Probe:
     @property
     def seconds_per_epoch(self) -> float | None:
         """Seconds of an epoch's training steps."""
-        return None if self.seconds_per_step is None else self.seconds_per_step * self.steps_per_epoch
+        return (
+            None if self.seconds_per_step is None else self.seconds_per_step * self.steps_per_epoch
+        )
 
 
 def run_probe(
@@ -101,7 +103,10 @@ def run_probe(
     warm_up, counted = (0, 0) if why else _ON_CPU if on_cpu else _ON_GPU
     job = _job(grids, class_map, profile)
     job |= {"probe_warm_up": warm_up, "probe_steps": counted}
-    found: dict[str, Any] = {"epochs": epochs_of(profile), "steps_per_epoch": iterations_of(profile)}
+    found: dict[str, Any] = {
+        "epochs": epochs_of(profile),
+        "steps_per_epoch": iterations_of(profile),
+    }
     try:
         try:
             _run(job, work_dir, profile, found)
@@ -109,7 +114,12 @@ def run_probe(
             if _NO_GPU not in str(error):
                 raise
             why = f"{_NO_GPU} to torch on this machine"
-            _run(job | {"probe_steps": 0}, work_dir, profile.model_copy(update={"device": "cpu"}), found)
+            _run(
+                job | {"probe_steps": 0},
+                work_dir,
+                profile.model_copy(update={"device": "cpu"}),
+                found,
+            )
     except (MasksmithError, OSError) as error:
         why = str(error)
     return Probe(**found, why=why)

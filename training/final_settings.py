@@ -54,8 +54,8 @@ class FinalSettings(StageSettings):
     dry_run: bool = Field(False, description="Check everything and say what it would take.")
     split: Path | None = Field(
         None,
-        description="CSV with case_id or patient_id, and split (train, val, test); none: by patient "
-        "in the proportions below",
+        description="CSV with case_id or patient_id, and split (train, val, test); none: drawn by "
+        "patient in the proportions",
     )
     split_proportions: tuple[int, ...] = Field(
         (1082, 57, 65), description="Training, validation, test; only their proportion counts"

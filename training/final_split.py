@@ -15,7 +15,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
@@ -64,7 +64,9 @@ class Split:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((case, self.patients[case], self.sides[case]) for case in self.cases(*SIDES))
+        writer.writerows(
+            (case, self.patients[case], self.sides[case]) for case in self.cases(*SIDES)
+        )
         return text.getvalue()
 
 
@@ -74,7 +76,7 @@ def patients_of(cases: Iterable[Case]) -> dict[str, str]:
     owners = {case.exam_id: case.patient_id for case in cases if case.exam_id and case.patient_id}
 
     def owner(case: Case) -> str:
-        return case.patient_id or owners.get(case.exam_id) or case.exam_id or case.id
+        return case.patient_id or owners.get(case.exam_id or "") or case.exam_id or case.id
 
     return {case.id: owner(case) for case in cases}
 
@@ -199,7 +201,7 @@ def _side(row: Mapping[str, str], where: str) -> Side:
     word = row["split"]
     if word not in SIDES:
         raise BadInput(f"{where}: split '{word}' is unknown, expected {', '.join(SIDES)}")
-    return cast("Side", word)
+    return word
 
 
 def _named_cases(

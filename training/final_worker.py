@@ -79,7 +79,9 @@ def plan(job: dict[str, Any]) -> dict[str, Any]:
     api.plan_experiments([job["dataset_id"]], job["planner"], job["gpu_memory_gb"])
     worker.add_configuration(job)
     plans = json.loads((prepared / f"{job['plans']}.json").read_text())
-    found: dict[str, Any] = PlansManager(plans).get_configuration(job["configuration"]).configuration
+    found: dict[str, Any] = (
+        PlansManager(plans).get_configuration(job["configuration"]).configuration
+    )
     return found
 
 
@@ -87,9 +89,9 @@ def timed_steps(job: dict[str, Any], configuration: dict[str, Any], on_gpu: bool
     """Train on random voxels; the first steps, in which everything is set up, do not count."""
     import torch
     from nnunetv2.run.run_training import get_trainer_from_args
-    from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as trainers
+    from nnunetv2.training.nnUNetTrainer import nnUNetTrainer
 
-    trainers.infer_dataset_class = lambda _: None  # there are no cases to look at
+    nnUNetTrainer.infer_dataset_class = lambda _: None  # there are no cases to look at
     device = worker.torch_device(job["device"])
     names = (job["dataset_name"], job["configuration"], 0, job["trainer"], job["plans"])
     trainer = get_trainer_from_args(*names, False, device=device)
@@ -118,7 +120,7 @@ def timed_steps(job: dict[str, Any], configuration: dict[str, Any], on_gpu: bool
 
 
 def pack(job: dict[str, Any]) -> None:
-    """Write the slim checkpoint and report the weights' digest, which stays what it was."""
+    """Write the slim checkpoint; report the weights' digest and how long the epochs took."""
     import nnunetv2
     import torch
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
@@ -133,7 +135,11 @@ def pack(job: dict[str, Any]) -> None:
         slim["trainer_name"] = STOCK_TRAINER
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(slim, target)
-    worker.report(event="weights", digest=checkpoints.digest_of_weights(slim["network_weights"]))
+    log = full.get("logging", {})
+    began, ended = (log.get(f"epoch_{word}_timestamps", []) for word in ("start", "end"))
+    seconds = sum(last - first for first, last in zip(began, ended, strict=False))
+    digest = checkpoints.digest_of_weights(slim["network_weights"])
+    worker.report(event="packed", digest=digest, seconds=round(seconds, 1))
 
 
 STEPS = {"probe": probe, "pack": pack}
