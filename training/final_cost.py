@@ -86,6 +86,8 @@ def _gpu(profile: Profile, probe: Probe) -> Check:
     kind, _ = device_kind(profile.device)
     if kind == "cpu":
         return Check("GPU memory", "ok", "none needed: trained on the CPU")
+    if not probe.looked:
+        return Check("GPU memory", "unknown", f"not looked at: {probe.why}")
     if probe.gpu is None or probe.gpu_memory_gb is None:
         found = f"no GPU: {probe.why or 'none was seen'}"
         return Check("GPU memory", "refused", found, "train where there is one, or see --profile")

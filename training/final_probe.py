@@ -54,6 +54,8 @@ class Probe:
         The most that the steps held of it.
     seconds_per_step : float or None
         Median; None if no steps were run, and `why` says why.
+    looked : bool
+        False if nothing was tried.
     """
 
     epochs: int
@@ -65,6 +67,7 @@ class Probe:
     memory_gb: float | None = None
     seconds_per_step: float | None = None
     why: str = ""
+    looked: bool = True
 
     @property
     def seconds_per_epoch(self) -> float | None:
@@ -74,10 +77,15 @@ class Probe:
         )
 
 
+def no_probe(profile: Profile, why: str) -> Probe:
+    """Give what is known without trying anything."""
+    return Probe(epochs_of(profile), iterations_of(profile), why=why, looked=False)
+
+
 def run_probe(
-    work_dir: Path, grids: Sequence[Grid], class_map: ClassMap, profile: Profile, *, steps: bool
+    work_dir: Path, grids: Sequence[Grid], class_map: ClassMap, profile: Profile
 ) -> Probe:
-    """Plan for cases on these grids and, if wanted and possible, run some steps.
+    """Plan for cases on these grids and, if possible, run some steps.
 
     Parameters
     ----------
@@ -87,26 +95,22 @@ def run_probe(
         Of the training cases, as scanned.
     class_map : ClassMap
         Values 1..n.
-    steps : bool
-        Whether steps may be run. A stock trainer's full network is never run on a CPU.
 
     Returns
     -------
     Probe
-        Whatever fails is said in `why`; a probe never keeps a training from starting.
+        Whatever fails is said in `why`; a probe never keeps a training from starting. A stock
+        trainer's full network is only planned on a CPU, never run.
     """
     on_cpu = device_kind(profile.device)[0] == "cpu"
-    too_large = on_cpu and not is_our_trainer(profile)
-    why = "" if steps else "no probe was wanted"
-    if steps and too_large:
+    why = ""
+    if on_cpu and not is_our_trainer(profile):
         why = "the full network is not tried out on a CPU: it would take minutes per step"
     warm_up, counted = (0, 0) if why else _ON_CPU if on_cpu else _ON_GPU
     job = _job(grids, class_map, profile)
     job |= {"probe_warm_up": warm_up, "probe_steps": counted}
-    found: dict[str, Any] = {
-        "epochs": epochs_of(profile),
-        "steps_per_epoch": iterations_of(profile),
-    }
+    found: dict[str, Any] = {"epochs": epochs_of(profile)}
+    found["steps_per_epoch"] = iterations_of(profile)
     try:
         try:
             _run(job, work_dir, profile, found)
@@ -114,12 +118,8 @@ def run_probe(
             if _NO_GPU not in str(error):
                 raise
             why = f"{_NO_GPU} to torch on this machine"
-            _run(
-                job | {"probe_steps": 0},
-                work_dir,
-                profile.model_copy(update={"device": "cpu"}),
-                found,
-            )
+            plan_only = profile.model_copy(update={"device": "cpu"})
+            _run(job | {"probe_steps": 0}, work_dir, plan_only, found)
     except (MasksmithError, OSError) as error:
         why = str(error)
     return Probe(**found, why=why)

@@ -76,7 +76,7 @@ class FinalSettings(StageSettings):
         ("val",), description="Sides that the finished model is measured on"
     )
     probe: bool = Field(
-        True, description="Run some steps of the planned network first, for time and memory"
+        True, description="Plan and run some steps of the network first, for time and memory"
     )
     licence: str = Field(NOT_STATED, description="Licence of the model, for its card")
     citation: str = Field("", description="How to cite the model, for its card")

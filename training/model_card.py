@@ -163,8 +163,8 @@ def _side(side: str, found: Mapping[str, Any]) -> str:
     every = found["all"]
     named = {"val": "Validation", "test": "Test"}[side]
     text = (
-        f"{named}, {found['cases']} cases, {every['present']} pairs of case and structure: mean Dice "
-        f"{_figure(every['dice'])}, NSD at 3 mm {_figure(every['nsd'])}; {every['missed']} missed "
+        f"{named}, {found['cases']} cases, {every['present']} pairs of case and structure: "
+        f"mean Dice {_figure(every['dice'])}, NSD at 3 mm {_figure(every['nsd'])}; {every['missed']} missed "
         f"(count 0), {every['found_though_absent']} of {every['absent']} absent ones found all the "
         "same."
     )
@@ -193,7 +193,8 @@ def _sources(card: ModelCard) -> str:
         more = f" and {len(shares) - _BIASED_SHOWN} more" if len(shares) > _BIASED_SHOWN else ""
         bias = f" Known bias: {source['known_bias']}" if source["known_bias"] else ""
         lines.append(
-            f"- **{source['source']}**, uncorrected in {source['masks']} of them: {named}{more}.{bias}"
+            f"- **{source['source']}**, uncorrected in {source['masks']} of them: "
+            f"{named}{more}.{bias}"
         )
     return "\n".join([lines[0], "", *lines[1:]]).strip()
 

@@ -26,9 +26,9 @@ from training.final_manifest import (
 )
 from training.final_metrics import measure_model
 from training.final_preflight import COLUMNS, Check, data_checks
-from training.final_probe import Probe, run_probe
+from training.final_probe import Probe, no_probe, run_probe
 from training.final_result import write_result
-from training.final_settings import FinalSettings, epochs_of, iterations_of
+from training.final_settings import FinalSettings
 from training.final_split import Split
 from training.model_training import train_model
 from training.round_cases import training_cases
@@ -108,14 +108,15 @@ def _preflight(model: FinalModel, split: Split) -> Ready:
 def _probe(model: FinalModel, manifest: FinalManifest) -> Probe:
     """Try the network out, unless its training has begun: then it is known to run."""
     profile, plan = model.profile, model.plan(manifest)
+    if not model.settings.probe:
+        return no_probe(profile, "no probe was wanted")
     if epochs_begun(plan) and not model.settings.dry_run:
-        return Probe(epochs_of(profile), iterations_of(profile), why="the training has begun")
+        return no_probe(profile, "the training has begun")
     cases = [*manifest.training, *manifest.validation]
     grids = [model.workspace.case(case).grid for case in cases]
     log.info("%s: trying out the planned network", model.name)
-    wanted = model.settings.probe
     scratch = model.workspace.layout.scratch_dir / "train-final"
-    return run_probe(scratch, grids, plan.class_map, profile, steps=wanted)
+    return run_probe(scratch, grids, plan.class_map, profile)
 
 
 def _dry(ready: Sequence[Ready]) -> Iterator[Outcome]:
