@@ -164,7 +164,8 @@ def _side(side: str, found: Mapping[str, Any]) -> str:
     named = {"val": "Validation", "test": "Test"}[side]
     text = (
         f"{named}, {found['cases']} cases, {every['present']} pairs of case and structure: "
-        f"mean Dice {_figure(every['dice'])}, NSD at 3 mm {_figure(every['nsd'])}; {every['missed']} missed "
+        f"mean Dice {_figure(every['dice'])}, NSD at 3 mm {_figure(every['nsd'])}; "
+        f"{every['missed']} missed "
         f"(count 0), {every['found_though_absent']} of {every['absent']} absent ones found all the "
         "same."
     )
