@@ -66,7 +66,7 @@ def prepare(job: dict[str, Any]) -> None:
     number, processes = job["dataset_id"], job["processes"]
     api.extract_fingerprints([number], num_processes=processes, show_progress_bar=False)
     if job["warm_start"]:
-        beside("nnunet_warm_start").take_over_plans(job, Path(os.environ["nnUNet_raw"]))
+        beside("nnunet_warm_start").take_over_plans(job)
     else:
         plan(job)
     add_configuration(job)
@@ -170,17 +170,6 @@ def predict(job: dict[str, Any]) -> None:
     """Answer requests for predictions; that half of the worker lies in a file of its own."""
     confidence = beside("slab_confidence").ConfidenceSums if job["confidence"] else None
     beside("nnunet_prediction").predict(job, torch_device(job["device"]), report, confidence)
-
-
-def beside(name: str) -> ModuleType:
-    """Load the file of that name next to this one by its path, whatever is on ``sys.path``."""
-    spec = spec_from_file_location(f"masksmith_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name}.py is missing next to {__file__}")
-    module = module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def beside(name: str) -> ModuleType:

@@ -109,7 +109,11 @@ def test_the_earlier_plans_are_taken_over_under_the_new_name(tmp_path):
     model, raw, done = tmp_path / "model", tmp_path / "raw", tmp_path / "preprocessed"
     for folder in (model, raw / "Dataset501_b", done / "Dataset501_b"):
         folder.mkdir(parents=True)
-    plans = {"plans_name": "nnUNetPlans", "dataset_name": "Dataset501_a", "configurations": {"x": 1}}
+    plans = {
+        "plans_name": "nnUNetPlans",
+        "dataset_name": "Dataset501_a",
+        "configurations": {"x": 1},
+    }
     (model / "plans.json").write_text(json.dumps(plans))
     for name in ("dataset.json", "splits_final.json"):
         (raw / "Dataset501_b" / name).write_text(f'{{"from": "{name}"}}')
@@ -118,10 +122,13 @@ def test_the_earlier_plans_are_taken_over_under_the_new_name(tmp_path):
         "plans": "nnUNetPlans",
         "dataset_name": "Dataset501_b",
         "preprocessed": str(done),
+        "raw": str(raw),
     }
-    take_over_plans(job, raw)
+    take_over_plans(job)
     written = json.loads((done / "Dataset501_b" / "nnUNetPlans.json").read_text())
     assert written == plans | {"dataset_name": "Dataset501_b"}
-    assert (done / "Dataset501_b" / "splits_final.json").read_text() == '{"from": "splits_final.json"}'
+    assert (
+        done / "Dataset501_b" / "splits_final.json"
+    ).read_text() == '{"from": "splits_final.json"}'
     with pytest.raises(ValueError, match="the earlier model has nnUNetPlans, expected other"):
-        take_over_plans(job | {"plans": "other"}, raw)
+        take_over_plans(job | {"plans": "other"})
