@@ -46,9 +46,20 @@ def undecided(record: CaseRecord, structures: Sequence[str]) -> tuple[str, ...]:
 
 
 def predict_cases(
-    model: NnunetModel, plan: TrainingPlan, workspace: Workspace, cases: Sequence[Case]
+    model: NnunetModel,
+    plan: TrainingPlan,
+    workspace: Workspace,
+    cases: Sequence[Case],
+    *,
+    confidence: bool = True,
 ) -> Iterator[Prediction]:
-    """Predict cases with a model on the device its training plan names."""
+    """Predict cases with a model on the device its training plan names.
+
+    Parameters
+    ----------
+    confidence : bool
+        Whether to say how sure the model is of each structure.
+    """
     recipe = plan.profile
     settings = PredictSettings(
         work_dir=plan.folder,
@@ -56,6 +67,7 @@ def predict_cases(
         threads=recipe.threads,
         tile_step=recipe.tile_step,
         log=plan.log,
+        confidence=confidence,
     )
     inputs = (PredictionInput(case.id, _CtOf(workspace, case)) for case in cases)
     return predict_label_maps(model, inputs, settings)
@@ -70,6 +82,8 @@ def store_prediction(
 ) -> Outcome:
     """Write and record these structures of a prediction; an empty mask says it was looked for.
 
+    How sure the model was of each structure is kept with its mask.
+
     Parameters
     ----------
     structures : collection of str
@@ -81,9 +95,17 @@ def store_prediction(
     if set(structures) != set(class_map.names):
         values = [class_map[name].value for name in structures]
         labels = np.where(np.isin(labels, values), labels, 0)
+    sure = prediction.confidences or {}
+    names = class_map.names_by_value
     try:
         masks = write_label_map_masks(
-            workspace.layout, case, labels, class_map, provenance, include_empty=structures
+            workspace.layout,
+            case,
+            labels,
+            class_map,
+            provenance,
+            include_empty=structures,
+            confidences={names[value]: each for value, each in sure.items() if value in names},
         )
     except MasksmithError as error:
         return Outcome(case.id, "failed", str(error))

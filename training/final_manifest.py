@@ -85,7 +85,7 @@ class FinalModel:
             name=re.sub(r"[^A-Za-z0-9]+", "_", self.name),
             class_map=self.workspace.class_map.subset(manifest.choice.structures),
             profile=profile,
-            dataset=DatasetSettings(profile.spacing_mm, validation_ids=manifest.validation),
+            dataset=DatasetSettings(profile.spacing_mm, held_out=manifest.held_out),
             record={"manifest": manifest.digest, "model": self.name},
             dataset_number=self.dataset_number,
         )
@@ -126,6 +126,11 @@ class FinalManifest:
     def validation(self) -> tuple[str, ...]:
         """Cases that validate."""
         return tuple(case for case in self.split.cases("val") if case in self.choice.cases)
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """Patients that validate."""
+        return frozenset(self.split.patients[case] for case in self.validation)
 
     @property
     def training(self) -> tuple[str, ...]:

@@ -155,10 +155,13 @@ class FinalSettings(StageSettings):
         }
 
     def split_rule(self) -> dict[str, Any]:
-        """Give what decides the split, as JSON values; a CSV counts by its name and contents."""
-        if self.split is not None:
-            return {"split_file": self.split.name}
-        return {"split_proportions": list(self.split_proportions), "seed": self.seed}
+        """Give what decides the split, as JSON values; a CSV's contents are compared elsewhere."""
+        drawn = self.split is None
+        return {
+            "split": "drawn" if drawn else "given by a CSV",
+            "split_proportions": list(self.split_proportions) if drawn else None,
+            "seed": self.seed if drawn else None,
+        }
 
 
 def epochs_of(profile: Profile) -> int:

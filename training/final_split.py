@@ -10,7 +10,6 @@ patient
 """
 
 import csv
-import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Literal, get_args
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Case
+from training.nnunet_dataset import by_seed
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -102,7 +102,7 @@ def draw_split(patients: Mapping[str, str], proportions: Sequence[int], seed: in
     BadInput
         If there are fewer than three patients.
     """
-    ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, seed))
+    ordered = by_seed(set(patients.values()), seed)
     if len(ordered) < _FEWEST_PATIENTS:
         raise BadInput(
             f"found {len(ordered)} patients with a decided structure, a split into training, "
@@ -168,10 +168,6 @@ def read_frozen_split(path: Path) -> Split:
 def write_split(split: Split, path: Path) -> None:
     """Write a split as CSV: case, patient's pseudonym, side."""
     write_file_atomically(path, split.to_csv().encode())
-
-
-def _rank(patient: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

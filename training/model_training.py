@@ -147,16 +147,16 @@ class _Follower:
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
-        hear = {
+        hear: dict[str, Callable[[Event], None]] = {
             "epoch": self._epoch,
             "training": self._training,
             "unreadable": self._unreadable,
             "warm_start": self._warm_start,
             "weights": lambda event: write_record(self.plan, event),
             "step": lambda event: mark_step(self.plan, event["step"]),
-        }.get(event["event"])
-        if hear is not None:
-            hear(event)
+        }
+        if event["event"] in hear:
+            hear[event["event"]](event)
 
     def _training(self, event: Event) -> None:
         first, self.total = int(event["first"]), int(event["epochs"])

@@ -91,7 +91,7 @@ def carried_over(
     new, old : dict of str to int
         Label name to value, which is the row of the last layers; background is 0.
     """
-    result = {name: value for name, value in weights.items()}
+    result = dict(weights)
     for name, value in weights.items():
         if name not in earlier:
             continue
@@ -107,7 +107,7 @@ def carried_over(
     return result
 
 
-def take_over_plans(job: dict[str, Any], raw: Path) -> None:
+def take_over_plans(job: dict[str, Any]) -> None:
     """Plan as the earlier model was planned, so that its weights see what they learned from.
 
     nnU-Net's own way (``nnUNetv2_move_plans_between_datasets``): the same spacing, architecture
@@ -124,5 +124,5 @@ def take_over_plans(job: dict[str, Any], raw: Path) -> None:
     plans["dataset_name"] = job["dataset_name"]
     folder = Path(job["preprocessed"]) / job["dataset_name"]
     for name in ("dataset.json", "splits_final.json"):
-        shutil.copyfile(raw / job["dataset_name"] / name, folder / name)
+        shutil.copyfile(Path(job["raw"]) / job["dataset_name"] / name, folder / name)
     (folder / f"{job['plans']}.json").write_text(json.dumps(plans, indent=2))

@@ -66,7 +66,7 @@ def prepare(job: dict[str, Any]) -> None:
     number, processes = job["dataset_id"], job["processes"]
     api.extract_fingerprints([number], num_processes=processes, show_progress_bar=False)
     if job["warm_start"]:
-        beside("nnunet_warm_start").take_over_plans(job, Path(os.environ["nnUNet_raw"]))
+        beside("nnunet_warm_start").take_over_plans(job)
     else:
         plan(job)
     add_configuration(job)

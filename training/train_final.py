@@ -7,7 +7,7 @@ same command goes on with the same manifest.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import Engine
@@ -141,7 +141,10 @@ def _train(ready: Ready, split: Split, engine: Engine) -> Iterator[Outcome]:
     freeze(model, split, manifest)
     plan = model.plan(manifest)
     kept = is_trained(plan)
-    cases = training_cases(model.workspace, manifest.choice, plan.class_map)
+    cases = [
+        replace(case, patient=manifest.split.patients[case.id])
+        for case in training_cases(model.workspace, manifest.choice, plan.class_map)
+    ]
     trained = train_model(plan, cases, ProgressLog(model.name), engine)
     measured = list(measure_model(model, manifest, trained))
     yield from measured

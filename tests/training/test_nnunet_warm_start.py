@@ -122,12 +122,13 @@ def test_the_earlier_plans_are_taken_over_under_the_new_name(tmp_path):
         "plans": "nnUNetPlans",
         "dataset_name": "Dataset501_b",
         "preprocessed": str(done),
+        "raw": str(raw),
     }
-    take_over_plans(job, raw)
+    take_over_plans(job)
     written = json.loads((done / "Dataset501_b" / "nnUNetPlans.json").read_text())
     assert written == plans | {"dataset_name": "Dataset501_b"}
     assert (
         done / "Dataset501_b" / "splits_final.json"
     ).read_text() == '{"from": "splits_final.json"}'
     with pytest.raises(ValueError, match="the earlier model has nnUNetPlans, expected other"):
-        take_over_plans(job | {"plans": "other"}, raw)
+        take_over_plans(job | {"plans": "other"})

@@ -178,7 +178,8 @@ def test_a_test_case_is_in_no_training(lab: Workspace):
     (held_out,) = split.cases("test")
     assert held_out not in manifest.choice.cases
     assert set(manifest.test) == {held_out}
-    assert model.plan(manifest).dataset.validation_ids == split.cases("val")
+    (validates,) = split.cases("val")
+    assert model.plan(manifest).dataset.held_out == {split.patients[validates]}
 
 
 def test_a_changed_split_a_damaged_manifest_and_a_gone_mask_are_refused(lab: Workspace):
