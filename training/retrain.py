@@ -99,16 +99,19 @@ def _story(
 ) -> Iterator[_Told]:
     """Tell what happens to one model; it may run in a thread and writes nothing of the driver's."""
     model = model.on_device(device)
+    subject = model.subject
     try:
         kept = is_trained(model.plan)
         trained = _train(model, engine)
         yield _model_outcome(model, kept=kept)
+        subject = f"{model.subject}, promotion"
         promotion = _promote(model, trained, settings)
         yield promotion
         yield from promotion_outcomes(promotion, model.subject)
+        subject = f"{model.subject}, prediction"
         yield from _predict(model, trained, promotion.promoted)
     except (NnunetError, BadInput) as error:
-        yield Outcome(model.subject, "failed", str(error))
+        yield Outcome(subject, "failed", str(error))
 
 
 def _train(model: RoundModel, engine: Engine) -> NnunetModel:
