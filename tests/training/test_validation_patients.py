@@ -5,7 +5,8 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.workspace import Layout
 from training.nnunet_dataset import DatasetSettings
-from training.validation_patients import grow_validation, read_validation
+from training.round_choice import Choice, State
+from training.validation_patients import grow_validation, read_validation, without_unseen
 
 PATIENTS = [f"p{number:03d}" for number in range(100)]
 
@@ -64,3 +65,21 @@ def test_a_damaged_list_is_refused_and_left_alone(layout, text):
     with pytest.raises(BadInput, match=r"rounds/validation\.json: .*restore it"):
         grow(layout, PATIENTS[:20])
     assert layout.validation_file.read_text() == text
+
+
+def test_a_structure_seen_in_validation_cases_alone_is_left_out_and_says_so():
+    mask, absent = State("mask", "m"), State("absent_fov")
+    cases = {
+        "a": {"liver": mask, "aorta": absent},
+        "b": {"liver": mask},
+        "v": {"liver": mask, "aorta": mask},
+        "w": {"aorta": mask},
+    }
+    choice = Choice(("liver", "aorta"), cases)
+    assert without_unseen(choice, ["v"]) == choice
+    kept = without_unseen(choice, ["v", "w"])
+    assert kept.structures == ("liver",)
+    assert kept.cases == {"a": {"liver": mask}, "b": {"liver": mask}, "v": {"liver": mask}}
+    assert "only in validation cases" in kept.left_out_structures["aorta"]
+    with pytest.raises(BadInput, match="accept masks of other patients"):
+        without_unseen(choice, ["a", "b", "v", "w"])
