@@ -107,16 +107,19 @@ def _story(
 ) -> Iterator[_Told]:
     """Tell what happens to one model; it may run in a thread and writes nothing of the driver's."""
     model = model.on_device(device)
+    subject = model.subject
     try:
         kept = is_trained(model.plan)
         trained = _train(model, engine)
         yield _model_outcome(model, kept=kept)
+        subject = f"{model.subject}, promotion"
         promotion = _promote(model, trained, settings)
         yield promotion
         yield from promotion_outcomes(promotion, model.subject)
+        subject = f"{model.subject}, prediction"
         yield from _predict(model, trained, promotion.promoted)
     except (NnunetError, BadInput) as error:
-        yield Outcome(model.subject, "failed", str(error))
+        yield Outcome(subject, "failed", str(error))
 
 
 def _train(model: RoundModel, engine: Engine) -> NnunetModel:
@@ -126,7 +129,8 @@ def _train(model: RoundModel, engine: Engine) -> NnunetModel:
         model = model.with_start()
         if why := model.manifest.starts.get(model.name, {}).get("why_fresh"):
             log.warning("%s: starts fresh: %s", model.subject, why)
-    cases = training_cases(model.workspace, model.choice, model.plan.class_map)
+    skipped = model.manifest.settings.get("skipped_slices", "background")
+    cases = training_cases(model.workspace, model.choice, model.plan.class_map, skipped)
     return train_model(model.plan, cases, ProgressLog(model.subject), engine)
 
 
