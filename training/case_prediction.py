@@ -28,6 +28,7 @@ from training.nnunet_model import NnunetModel
 from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
 
 log = logging.getLogger(__name__)
+_WARNINGS = ("restart", "fresh", "unreadable")
 _ABSENT = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
 
 
@@ -125,13 +126,22 @@ class ProgressLog:
     subject: str
 
     def __call__(self, progress: Progress) -> None:
-        """Say one step."""
-        if progress.step == "prepare":
-            log.info("%s: fingerprint, plan, preprocess", self.subject)
-        elif progress.step == "export":
-            log.info("%s: exported case %d of %d", self.subject, progress.done, progress.total)
-        else:
-            log.info("%s: epoch %d of %d", self.subject, progress.done + 1, progress.total)
+        """Say one step; what a person should know of stands out as a warning."""
+        words = {
+            "prepare": "fingerprint, plan, preprocess",
+            "export": f"exported case {progress.done} of {progress.total}",
+            "train": f"epoch {progress.done + 1} of {progress.total}",
+            "resume": f"goes on from epoch {progress.done + 1} of {progress.total}"
+            if progress.done < progress.total
+            else "its last epoch was trained before; goes on after it",
+            "restart": f"was stopped in epoch {progress.done} of {progress.total}, before any "
+            "checkpoint: training begins again",
+            "warm_start": f"starts from the earlier model; {progress.note}",
+            "fresh": f"starts fresh: {progress.note}",
+            "unreadable": progress.note,
+        }
+        level = logging.WARNING if progress.step in _WARNINGS else logging.INFO
+        log.log(level, "%s: %s", self.subject, words[progress.step])
 
 
 @dataclass(frozen=True, slots=True)

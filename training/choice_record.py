@@ -111,7 +111,6 @@ class CaseChoice:
 def write_choice(layout: Layout, choice: CaseChoice) -> Path:
     """Keep a choice with its round, atomically, in place of an earlier one."""
     path = layout.next_cases(choice.round)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(choice.to_dict(), indent=1, ensure_ascii=False) + "\n"
     write_file_atomically(path, text.encode())
     return path

@@ -36,12 +36,15 @@ class CaseChoiceSettings(StageSettings):
         description="Share of the cases that each strategy chooses: random, uncertainty, "
         "disagreement, findings, rarity; one that is not named chooses none",
     )
-    seed: int = Field(1234, ge=0, description="Of everything that is drawn")
+    seed: int = Field(default=1234, ge=0, description="Of everything that is drawn")
     structures: tuple[str, ...] = Field(
-        (), description="Structures that are still to be corrected; none: all of the class map"
+        default=(),
+        description="Structures that are still to be corrected; none: all of the class map",
     )
     compared_cases: int = Field(
-        200, ge=1, description="Cases of which the masks of two rounds are read and compared"
+        default=200,
+        ge=1,
+        description="Cases of which the masks of two rounds are read and compared",
     )
     finding_weights: Mapping[str, float] = Field(
         default=dict(_FINDING_WEIGHTS),
@@ -69,7 +72,9 @@ class CaseChoiceSettings(StageSettings):
 class NextCasesSettings(CaseChoiceSettings):
     """How many cases a round asks people to correct next, and how they are chosen."""
 
-    count: int = Field(10, ge=0, description="Cases to correct after the round; 0: none are chosen")
+    count: int = Field(
+        default=10, ge=0, description="Cases to correct after the round; 0: none are chosen"
+    )
 
 
 def _require_finite(weights: Mapping[str, float]) -> None:

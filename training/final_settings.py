@@ -54,8 +54,8 @@ class FinalSettings(StageSettings):
     dry_run: bool = Field(False, description="Check everything and say what it would take.")
     split: Path | None = Field(
         None,
-        description="CSV with case_id or patient_id, and split (train, val, test); none: by patient "
-        "in the proportions below",
+        description="CSV with case_id or patient_id, and split (train, val, test); none: drawn by "
+        "patient in the proportions",
     )
     split_proportions: tuple[int, ...] = Field(
         (1082, 57, 65), description="Training, validation, test; only their proportion counts"
@@ -76,7 +76,7 @@ class FinalSettings(StageSettings):
         ("val",), description="Sides that the finished model is measured on"
     )
     probe: bool = Field(
-        True, description="Run some steps of the planned network first, for time and memory"
+        True, description="Plan and run some steps of the network first, for time and memory"
     )
     licence: str = Field(NOT_STATED, description="Licence of the model, for its card")
     citation: str = Field("", description="How to cite the model, for its card")
@@ -155,10 +155,13 @@ class FinalSettings(StageSettings):
         }
 
     def split_rule(self) -> dict[str, Any]:
-        """Give what decides the split, as JSON values; a CSV counts by its name and contents."""
-        if self.split is not None:
-            return {"split_file": self.split.name}
-        return {"split_proportions": list(self.split_proportions), "seed": self.seed}
+        """Give what decides the split, as JSON values; a CSV's contents are compared elsewhere."""
+        drawn = self.split is None
+        return {
+            "split": "drawn" if drawn else "given by a CSV",
+            "split_proportions": list(self.split_proportions) if drawn else None,
+            "seed": self.seed if drawn else None,
+        }
 
 
 def epochs_of(profile: Profile) -> int:

@@ -75,14 +75,14 @@ class DatasetSettings:
         `split_by_patient`.
     seed : int
         Chooses the validation patients.
-    validation_ids : tuple of str
-        Cases that validate, where they were chosen already; goes before the two above.
+    held_out : frozenset of str or None
+        The validation patients themselves, where they were chosen before.
     """
 
     spacing_mm: float | None = None
     validation_cases: int | None = None
     seed: int = 1234
-    validation_ids: tuple[str, ...] = ()
+    held_out: frozenset[str] | None = None
 
 
 def write_dataset(
@@ -198,36 +198,45 @@ def split_by_patient(
     Raises
     ------
     BadInput
-        If no patient is left to train on, or one would stand on both sides.
+        If no patient is left to train on.
     """
-    if settings.validation_ids:
-        return [_given_split(patients, settings.validation_ids)]
-    ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, settings.seed))
-    count = settings.validation_cases
-    if count is None:
-        count = 0 if len(ordered) < 4 else max(1, round(len(ordered) / _VALIDATION_SHARE))
-    if count >= len(ordered):
-        raise BadInput(
-            f"{count} patients for validation leave none of {len(ordered)} to train on: "
-            "lower validation_cases"
-        )
-    kept = set(ordered[:count])
+    everyone = set(patients.values())
+    if settings.held_out is None:
+        kept = set(by_seed(everyone, settings.seed)[: validation_count(len(everyone), settings)])
+    else:
+        kept = everyone & settings.held_out
     train = sorted(case for case, patient in patients.items() if patient not in kept)
     held_out = sorted(case for case, patient in patients.items() if patient in kept)
+    if not train:
+        raise BadInput(
+            f"all {len(everyone)} patients are kept for validation, none is left to train on: "
+            "accept masks of other patients"
+        )
     return [{"train": train, "val": held_out or train}]
 
 
-def _given_split(patients: Mapping[str, str], held_out: Sequence[str]) -> dict[str, list[str]]:
-    train = sorted(set(patients) - set(held_out))
-    torn = {patients[case] for case in train} & {patients[case] for case in held_out}
-    if torn or not train:
-        what = f"patient {min(torn)} stands on both sides" if torn else "no case is left to train"
-        raise BadInput(f"the split into training and validation: {what}")
-    return {"train": train, "val": sorted(held_out)}
+def validation_count(patients: int, settings: DatasetSettings) -> int:
+    """Tell how many of so many patients validate.
+
+    Raises
+    ------
+    BadInput
+        If none would be left to train on.
+    """
+    count = settings.validation_cases
+    if count is None:
+        count = 0 if patients < 4 else max(1, round(patients / _VALIDATION_SHARE))
+    if count and count >= patients:
+        raise BadInput(
+            f"{count} patients for validation leave none of {patients} to train on: "
+            "lower validation_cases"
+        )
+    return count
 
 
-def _rank(patient: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
+def by_seed(patients: Iterable[str], seed: int) -> list[str]:
+    """Order patients by a hash of seed and id: adding some does not reorder the others."""
+    return sorted(patients, key=lambda each: hashlib.sha256(f"{seed}:{each}".encode()).hexdigest())
 
 
 def _check(cases: Sequence[TrainingCase], class_map: ClassMap) -> None:

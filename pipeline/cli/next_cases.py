@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of what is drawn.")
 @click.option("--again", is_flag=True, help="Choose anew, from what is undecided now.")
 @pass_call
-def command(call: Call, round_number: int | None, again: bool, **given: Any) -> None:
+def command(call: Call, /, round_number: int | None, again: bool, **given: Any) -> None:
     """List the cases to correct next, with the strategy that chose each, its score and the reason.
 
     The choice is made once and kept with the round, rounds/N/next_cases.json; --again or other

@@ -112,6 +112,15 @@ class Layout:
         """Give the path of which cases were chosen to be corrected after a round, and why."""
         return self.round_dir(number) / "next_cases.json"
 
+    def promotion(self, number: int) -> Path:
+        """Give the path of how a round compares with the earlier ones, structure by structure."""
+        return self.round_dir(number) / "promotion.json"
+
+    @property
+    def validation_file(self) -> Path:
+        """The patients that no round is ever trained on."""
+        return self.rounds_dir / "validation.json"
+
     @property
     def models_dir(self) -> Path:
         """Model cards as they were used, and approvals of foreign weights."""
@@ -130,3 +139,8 @@ class Layout:
     def scratch_dir(self) -> Path:
         """Work files that may be deleted whenever no command runs."""
         return self.root / "scratch"
+
+    @property
+    def mask_changes(self) -> Path:
+        """Comparisons of masks with what they were made from; computed anew when deleted."""
+        return self.scratch_dir / "mask_changes.json"

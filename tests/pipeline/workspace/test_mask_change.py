@@ -1,10 +1,12 @@
 """How two masks of one structure differ, against whole arrays."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.volume.surface_distance import normalised_surface_dice
 from pipeline.workspace import MaskFileError
-from pipeline.workspace.mask_change import MaskChange, mask_change, mask_nsd
+from pipeline.workspace.mask_change import MaskChange, mask_change
 from tests.fixtures.round_workspaces import cube
 
 
@@ -21,7 +23,9 @@ def test_crops_give_what_whole_arrays_give(round_lab):
     assert change.dice == pytest.approx(2 * 18 / 230)
     whole = normalised_surface_dice(first, second, case.grid.spacing_mm, 3.0)
     assert 0 < whole < 1
-    assert mask_nsd(layout, case, before, after) == pytest.approx(whole, abs=1e-12)
+    with_surfaces = mask_change(layout, before, after, case.grid.spacing_mm)
+    assert with_surfaces.nsd == pytest.approx(whole, abs=1e-12)
+    assert replace(with_surfaces, nsd=None) == change
 
 
 def test_masks_that_lie_apart_or_are_empty_share_nothing(round_lab):
@@ -34,15 +38,15 @@ def test_masks_that_lie_apart_or_are_empty_share_nothing(round_lab):
     assert mask_change(layout, empty, low) == MaskChange(0, 27, 0)
     assert mask_change(layout, low, empty).dice == 0
     assert mask_change(layout, empty, empty).dice is None
-    assert mask_nsd(layout, case, empty, low) == 0
-    assert mask_nsd(layout, case, empty, empty) is None
-    assert mask_nsd(layout, case, low, low) == 1
+    spacing = case.grid.spacing_mm
+    assert mask_change(layout, empty, low, spacing) == MaskChange(0, 27, 0, 0.0)
+    assert mask_change(layout, empty, empty, spacing).nsd is None
+    assert mask_change(layout, low, low, spacing) == MaskChange(27, 27, 27, 1.0)
 
 
 def test_a_mask_that_is_gone_is_an_error(round_lab):
-    case = round_lab.case("a")
+    round_lab.case("a")
     one, other = round_lab.mask("a", "liver", cube(3)), round_lab.mask("a", "liver", cube(4))
     round_lab.workspace.layout.mask("a", "liver", one.id).unlink()
-    for compare in (mask_change, lambda layout, *pair: mask_nsd(layout, case, *pair)):
-        with pytest.raises(MaskFileError, match="the mask file is gone"):
-            compare(round_lab.workspace.layout, one, other)
+    with pytest.raises(MaskFileError, match="the mask file is gone"):
+        mask_change(round_lab.workspace.layout, one, other)
