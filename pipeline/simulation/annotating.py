@@ -5,13 +5,13 @@ effort, lineage and the rounds cannot tell it from a person but by its name.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.effort_items import read_work
 from annotation.patches import NOTHING, Patch
 from annotation.revisions import Correction, Making, collected_before, store
 from pipeline.simulation.annotator import Action, Annotator, Handling, annotate
@@ -19,8 +19,6 @@ from pipeline.volume import bounding_box
 from pipeline.workspace import CaseRecord, Decision, Mask, Verdict, Workspace, digest_of
 
 WHO = "simulated"
-_ABOUT = "simulated"
-_TRUE = "truth of a synthetic body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,9 @@ def _store(
     before = collected_before(record, correction)
     if before is not None:
         return before
-    about = {_ABOUT: handling.action, "drawn_from": _TRUE}
-    return store(workspace, record, correction, Making(WHO, handling.seconds, about)).mask
+    about = {"drawn_from": "the truth of a synthetic body, roughly"}
+    # The looking goes with the verdict: effort adds both up.
+    return store(workspace, record, correction, Making(WHO, handling.drawing_s, about)).mask
 
 
 def _patch(mask: NDArray[np.bool_]) -> Patch:
@@ -115,32 +114,31 @@ def _verdict(record: CaseRecord, handling: Handling, masks: Mapping[str, Mask]) 
     """
     name, case = handling.structure, record.case.id
     if handling.action == "absent":
-        return Verdict(case, "absent_fov", WHO, name, seconds=handling.seconds)
+        return Verdict(case, "absent_fov", WHO, name, seconds=handling.looking_s)
     if name not in masks:
         return None
     decision: Decision = "fix" if handling.action == "left" else "accept"
-    return Verdict(case, decision, WHO, name, masks[name].id, seconds=handling.seconds)
+    return Verdict(case, decision, WHO, name, masks[name].id, seconds=handling.looking_s)
 
 
-def work_on(record: CaseRecord, structures: Sequence[str]) -> tuple[float, Counter[Action]]:
-    """Read back from a case's verdicts how long the simulated person took, and what was done.
+def work_on(
+    workspace: Workspace, cases: Collection[str], structures: Sequence[str]
+) -> tuple[float, Counter[Action]]:
+    """Read back, as `masksmith effort` does, how long cases took and what was done.
 
     Returns
     -------
-    seconds : float
+    minutes : float
+        Of one case, on average.
     actions : Counter
-        Of the structures; one without a verdict was left.
+        Of all structures of the cases; what is not decided was left.
     """
-    mine = {v.structure: v for v in record.verdicts if v.by == WHO}
-    masks = {mask.id: mask for mask in record.masks}
-    actions: Counter[Action] = Counter()
-    for name in structures:
-        verdict = mine.get(name)
-        if verdict is None or verdict.decision == "fix":
-            actions["left"] += 1
-        elif verdict.mask_id is None:
-            actions["absent"] += 1
-        else:
-            about = masks[verdict.mask_id].provenance.about
-            actions[cast(Action, about.get(_ABOUT, "accepted"))] += 1
-    return sum(verdict.seconds or 0.0 for verdict in mine.values()), actions
+    items = [
+        item
+        for item in read_work(workspace, structures).items
+        if item.case_id in cases and item.by == WHO
+    ]
+    actions = Counter[Action](item.what for item in items if item.what != "checked")
+    actions["left"] = len(cases) * len(structures) - actions.total()
+    seconds = sum(item.seconds or 0.0 for item in items)
+    return seconds / 60 / len(cases), actions

@@ -49,20 +49,28 @@ class Handling:
     Attributes
     ----------
     action : str
-        ``accepted`` as proposed, ``corrected`` slices of it, ``drawn`` from nothing, ``absent``:
-        it is not in the field of view, ``left`` undecided for want of time.
+        ``accepted`` as proposed, ``corrected``: wrong slices of it or all of it drawn again,
+        ``drawn`` where nothing was proposed, ``absent``: it is not in the field of view,
+        ``left`` undecided for want of time.
     mask : ndarray of bool or None
         What was drawn, for ``corrected`` and ``drawn``.
-    seconds : float
+    looking_s, drawing_s : float
+        What it took; a structure that nobody came to took nothing.
     dice_before : float
         Of the proposal with the truth; 0 where there was none.
     """
 
     structure: str
     action: Action
-    seconds: float
+    looking_s: float
+    drawing_s: float = 0.0
     dice_before: float = 0.0
     mask: Bools | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Looking and drawing."""
+        return self.looking_s + self.drawing_s
 
 
 def annotate(
@@ -99,19 +107,18 @@ def annotate(
             wrong.append(_correct(name, proposals.get(name), true, spacing_mm, annotator, rng))
     spent = len(truth) * annotator.look_s  # first everything is looked at
     for each in sorted(wrong, key=lambda each: (each.dice_before, each.structure)):
-        extra = each.seconds - annotator.look_s
-        if annotator.budget_s is not None and spent + extra > annotator.budget_s:
+        if annotator.budget_s is not None and spent + each.drawing_s > annotator.budget_s:
             done[each.structure] = _leave(each, proposals, annotator)
         else:
-            spent += extra
+            spent += each.drawing_s
             done[each.structure] = each
     return [done[name] for name in truth]
 
 
 def _leave(wrong: Handling, proposals: Mapping[str, Bools], annotator: Annotator) -> Handling:
     """Leave a structure as it is; only what was proposed has been looked at."""
-    seconds = annotator.look_s if wrong.structure in proposals else 0.0
-    return Handling(wrong.structure, "left", seconds, wrong.dice_before)
+    looking_s = annotator.look_s if wrong.structure in proposals else 0.0
+    return Handling(wrong.structure, "left", looking_s, 0.0, wrong.dice_before)
 
 
 def _judge(name: str, proposal: Bools | None, true: Bools, annotator: Annotator) -> Handling | None:
@@ -122,7 +129,7 @@ def _judge(name: str, proposal: Bools | None, true: Bools, annotator: Annotator)
         return None
     agreement = dice(proposal, true)
     if agreement >= annotator.good_enough_dice:
-        return Handling(name, "accepted", annotator.look_s, agreement)
+        return Handling(name, "accepted", annotator.look_s, 0.0, agreement)
     return None
 
 
@@ -135,17 +142,18 @@ def _correct(
     rng: np.random.Generator,
 ) -> Handling:
     """Redraw the slices that are wrong, or everything where that is quicker."""
+    look_s, pace = annotator.look_s, annotator.pace
     drawn = draw_roughly(true, spacing_mm, annotator.strokes, rng)
-    from_nothing = _seconds(drawn, np.zeros_like(drawn), spacing_mm, annotator)
+    from_nothing = _drawing_s(drawn, spacing_mm, pace)
     if proposal is None or not proposal.any():
-        return Handling(name, "drawn", from_nothing, 0.0, drawn)
+        return Handling(name, "drawn", look_s, from_nothing, 0.0, drawn)
     before = dice(proposal, true)
     slices = wrong_slices(proposal, true, annotator.good_enough_dice)
-    fixed = np.where(slices, drawn, proposal)
-    seconds = _seconds(fixed, proposal, spacing_mm, annotator)
-    if seconds < from_nothing:
-        return Handling(name, "corrected", seconds, before, np.asfortranarray(fixed))
-    return Handling(name, "drawn", from_nothing, before, drawn)
+    fixed = np.asfortranarray(np.where(slices, drawn, proposal))
+    drawing_s = _drawing_s(fixed != proposal, spacing_mm, pace)
+    if from_nothing < drawing_s:
+        return Handling(name, "corrected", look_s, from_nothing, before, drawn)
+    return Handling(name, "corrected", look_s, drawing_s, before, fixed)
 
 
 def wrong_slices(proposal: Bools, true: Bools, good_enough: float) -> Bools:
@@ -158,10 +166,9 @@ def wrong_slices(proposal: Bools, true: Bools, good_enough: float) -> Bools:
     return np.asarray(2 * both < good_enough * sizes)
 
 
-def _seconds(new: Bools, old: Bools, spacing_mm: Spacing, annotator: Annotator) -> float:
-    changed = new != old
+def _drawing_s(changed: Bools, spacing_mm: Spacing, pace: Pace) -> float:
     height_mm = float(np.count_nonzero(changed.any(axis=(0, 1)))) * spacing_mm[2]
-    return annotator.look_s + annotator.pace.seconds(height_mm, _ml(changed, spacing_mm))
+    return pace.seconds(height_mm, _ml(changed, spacing_mm))
 
 
 def dice(first: Bools, second: Bools) -> float:
@@ -174,12 +181,7 @@ def seconds_without_proposals(
     masks: Iterable[Bools], spacing_mm: Spacing, pace: Pace = BY_HAND
 ) -> float:
     """Give the time to draw every structure of a case from nothing; absent ones cost nothing."""
-    total = 0.0
-    for mask in masks:
-        if mask.any():
-            height_mm = float(np.count_nonzero(mask.any(axis=(0, 1)))) * spacing_mm[2]
-            total += pace.seconds(height_mm, _ml(mask, spacing_mm))
-    return total
+    return sum(_drawing_s(mask, spacing_mm, pace) for mask in masks if mask.any())
 
 
 def _ml(mask: Bools, spacing_mm: Spacing) -> float:

@@ -157,7 +157,9 @@ class Loop:
                 "round_sizes": self.settings.targets,
                 "undecided": "partial",
                 "allow_fewer": True,
-                "seed": self.settings.seed,
+                # New bodies are the test; every labelled one is learned from.
+                "validation_cases": 0,
+                "next_cases": {"count": 0},
             }
         )
         report = run_stage(STAGE, workspace, settings, self.engine)
@@ -174,17 +176,13 @@ class Loop:
         score: Score,
     ) -> RoundResult:
         names = self.bodies.class_map.names
-        seconds, actions = [], Counter[Action]()
-        for case in chosen:
-            spent, done = work_on(workspace.record(case), names)
-            seconds.append(spent)
-            actions += done
+        minutes, actions = work_on(workspace, set(chosen), names)
         return RoundResult(
             strategy=strategy,
             round=number,
             cases=self.settings.targets[number - 1],
             labelled=len(chosen),
-            minutes_per_case=float(np.mean(seconds)) / 60,
+            minutes_per_case=minutes,
             hand_minutes_per_case=self._minutes_from_nothing(chosen, BY_HAND),
             rough_minutes_per_case=self._minutes_from_nothing(chosen, ROUGHLY),
             dice=score.mean_dice,

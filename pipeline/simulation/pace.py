@@ -9,10 +9,10 @@ Everything is in mm and ml: the time of a structure does not depend on the voxel
 
 from dataclasses import dataclass
 
-HAND_LOAD_SAVE_S = 45.0
-HAND_BLADDER_S = 10 * 60.0
-ROUGH_LOAD_SAVE_S = 17.0
-ROUGH_BLADDER_S = 60 + 25.0
+from annotation.paper_effort import BY_HAND as PAPER_BY_HAND
+from annotation.paper_effort import ROUGH as PAPER_ROUGH
+from annotation.paper_effort import PaperEffort
+
 SLICE_MM = 1.5
 """Slices of the paper's dataset; by hand each is drawn, roughly every third."""
 
@@ -61,15 +61,15 @@ class Pace:
         )
 
     @classmethod
-    def of_bladder(cls, load_save_s: float, drawing_s: float, stroke_mm: float) -> "Pace":
+    def of_bladder(cls, paper: PaperEffort, stroke_mm: float) -> "Pace":
         """Derive a pace from the time that the reference bladder takes."""
         strokes = BLADDER_HEIGHT_MM / stroke_mm
         area = _area_cm2(BLADDER_ML, stroke_mm)
         return cls(
-            load_save_s,
+            paper.loading_and_saving_s,
             stroke_mm,
-            per_stroke_s=STROKE_SHARE * drawing_s / strokes,
-            per_cm2_s=(1 - STROKE_SHARE) * drawing_s / area,
+            per_stroke_s=STROKE_SHARE * paper.drawing_s / strokes,
+            per_cm2_s=(1 - STROKE_SHARE) * paper.drawing_s / area,
         )
 
 
@@ -77,8 +77,8 @@ def _area_cm2(volume_ml: float, stroke_mm: float) -> float:
     return volume_ml * 10 / stroke_mm
 
 
-BY_HAND = Pace.of_bladder(HAND_LOAD_SAVE_S, HAND_BLADDER_S, SLICE_MM)
+BY_HAND = Pace.of_bladder(PAPER_BY_HAND, SLICE_MM)
 """Each slice, to the pixel."""
 
-ROUGHLY = Pace.of_bladder(ROUGH_LOAD_SAVE_S, ROUGH_BLADDER_S, 3 * SLICE_MM)
+ROUGHLY = Pace.of_bladder(PAPER_ROUGH, 3 * SLICE_MM)
 """Three slices at a time."""

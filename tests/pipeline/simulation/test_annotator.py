@@ -63,11 +63,13 @@ def test_only_wrong_slices_are_drawn_again():
     assert seen.seconds == pytest.approx(2.0 + ROUGHLY.seconds(slices * 4.5, ml))
 
 
-def test_a_hopeless_proposal_is_drawn_anew():
+def test_a_hopeless_proposal_is_corrected_by_drawing_all_of_it():
     far = np.zeros((20, 20, 20), bool)
     far[:4] = True
     (seen,) = annotate({"liver": far}, {"liver": block()}, SPACING, STEADY, [1])
-    assert (seen.action, seen.dice_before) == ("drawn", 0.0)
+    assert (seen.action, seen.dice_before) == ("corrected", 0.0)
+    (anew,) = annotate({}, {"liver": block()}, SPACING, STEADY, [1])
+    assert seen.drawing_s == anew.drawing_s
     assert (seen.mask == block()).all()
 
 
@@ -79,7 +81,7 @@ def test_the_worst_are_corrected_first_and_the_rest_is_left_when_time_is_over():
     looks = 4 * 2.0
     for count, left in ((0, {"bad", "worse", "none"}), (1, {"bad", "worse"}), (2, {"bad"})):
         worst_first = ["none", "worse", "bad"]
-        budget = looks + sum(free[name].seconds - 2.0 for name in worst_first[:count])
+        budget = looks + sum(free[name].drawing_s for name in worst_first[:count])
         short = replace(STEADY, budget_s=budget)
         seen = by_name(annotate(proposals, truth, SPACING, short, [1]))
         assert {name for name, each in seen.items() if each.action == "left"} == left
