@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import MasksmithError
+from pipeline.errors import MasksmithError, UsageError
 from pipeline.simulation.annotator import annotate, dice, seconds_without_proposals
 from pipeline.simulation.bodies import FIRST_NEW, Bodies, case_id
 from pipeline.simulation.pace import ROUGHLY
@@ -102,7 +102,13 @@ class _Scan:
 
 
 def score_by_hand(bodies: Bodies) -> ByHand:
-    """Say what the new bodies take from nothing, and how well rough drawings agree."""
+    """Say what the new bodies take from nothing, and how well rough drawings agree.
+
+    Raises
+    ------
+    UsageError
+        If they show none of the structures.
+    """
     strokes = bodies.settings.annotator().strokes
     hand, rough, agreement = [], [], []
     for number in new_bodies(bodies):
@@ -113,6 +119,11 @@ def score_by_hand(bodies: Bodies) -> ByHand:
         for place, true in enumerate(masks):
             rng = np.random.default_rng([*strokes_seed(bodies, number), place])
             agreement.append(dice(draw_roughly(true, spacing, strokes, rng), true))
+    if not agreement:
+        raise UsageError(
+            f"none of the structures is in the field of view {bodies.settings.field_of_view}: name "
+            "others with --structures, or another --field-of-view"
+        )
     return ByHand(float(np.mean(hand)) / 60, float(np.mean(rough)) / 60, float(np.mean(agreement)))
 
 

@@ -24,6 +24,11 @@ def test_every_setting_is_an_option(capsys):
         (["--field-of-view", "leg"], 2, "field_of_view is 'leg'"),
         (["--good-enough-dice", "2"], 2, "setting 'good_enough_dice'"),
         (["--structures", "livr"], 4, "did you mean liver"),
+        (
+            ["--structures", "brain", "--spacing-mm", "12"],
+            2,
+            "none of the structures is in the field of view thorax_abdomen",
+        ),
     ],
 )
 def test_what_makes_no_simulation_is_one_line(tmp_path, capsys, words, code, message):
