@@ -68,7 +68,7 @@ class Bench:
     def profile(self) -> Profile:
         """Minutes on two CPU cores, at this spacing."""
         epochs = max(1, self.iterations // 100)
-        network = {"patch_size": (48, 64, 80), "batch_size": 1, "features": (16, 32, 64, 96)}
+        network = {"patch_size": (32, 48, 48), "batch_size": 1, "features": (16, 32, 64, 96)}
         training = {
             "epochs": epochs,
             "iterations": self.iterations // epochs,
@@ -126,9 +126,9 @@ def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="make bench-rough", description=__doc__)
     add = partial(parser.add_argument, type=int)
-    add("--bodies", default=8, help="bodies to learn from (default: 8)")
-    add("--new-bodies", default=4, help="bodies to test on alone (default: 4)")
-    add("--iterations", default=1000, help="steps of each training (default: 1000)")
+    add("--bodies", default=6, help="bodies to learn from (default: 6)")
+    add("--new-bodies", default=3, help="bodies to test on alone (default: 3)")
+    add("--iterations", default=600, help="steps of each training (default: 600)")
     add = partial(parser.add_argument, type=float)
     add("--spacing-mm", default=4.0, help="voxel size (default: 4)")
     add("--error-mm", default=5.0, help="standard deviation at the border (default: 5)")
