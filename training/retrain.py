@@ -68,7 +68,7 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
     )
     if not all(is_trained(model.plan) for model in models):
         require_devices(settings.places)
-    subjects = {model.subject for model in models}
+    subjects = {s for m in models for s in (m.subject, f"{m.subject}, promotion")}
     stories = [partial(_story, model, settings, engine) for model in models]
     failed = False
     for told in run_side_by_side(stories, settings.places):
