@@ -47,7 +47,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -62,6 +62,8 @@ import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slic
 	$(MASKSMITH) $(foreach path,$(call typed,FROM),--from $(path)) $(MORE)
 retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
+train-final: $(STAMP) ## MODEL=1.5mm (five parts; PART=ribs for one) or 3mm: the models that leave the house
+	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 

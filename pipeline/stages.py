@@ -64,5 +64,10 @@ STAGES: tuple[StageRef, ...] = (
         "training.retrain",
         "Train nnU-Net on what was accepted and predict the other cases.",
     ),
+    StageRef(
+        "train-final",
+        "training.train_final",
+        "Train the final nnU-Net models on all that was decided, and pack them.",
+    ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
 )

@@ -16,7 +16,7 @@ from training.nnunet_dataset import DatasetSettings, TrainingCase, write_dataset
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import Event, NnunetProcess, ProcessSettings, device_kind, run_steps
 from training.profile import Profile
-from training.training_plan import DATASET_NUMBER, TrainingPlan, WarmStart
+from training.training_plan import TrainingPlan, WarmStart
 from training.training_record import (
     MODEL_FILE,
     epochs_begun,
@@ -193,7 +193,7 @@ def _job(plan: TrainingPlan, steps: list[str]) -> dict[str, Any]:
     profile = plan.profile
     return {
         "steps": steps,
-        "dataset_id": DATASET_NUMBER,
+        "dataset_id": plan.dataset_number,
         "dataset_name": plan.dataset_name,
         "plans": profile.plans_name,
         "planner": profile.planner,

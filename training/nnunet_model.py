@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from pipeline.volume import atomic_path
 
 MAX_ZIP_FILES = 2_000
 MAX_ZIP_BYTES = 20 << 30
+_DATASET = re.compile(r"Dataset\d{3}_\w+")
 EXPORTED = ("plans.json", "dataset.json", "dataset_fingerprint.json", "masksmith_model.json")
 
 
@@ -109,7 +111,13 @@ def open_model(path: Path, *, unpack_into: Path | None = None) -> NnunetModel:
 
 
 def export_zip(model: NnunetModel, path: Path) -> None:
-    """Pack what prediction needs; debug.json and logs, which name the host, stay behind."""
+    """Pack what prediction needs; debug.json and logs, which name the host, stay behind.
+
+    A model in a folder ``DatasetNNN_name`` keeps that folder, so that nnU-Net's own
+    ``nnUNetv2_install_pretrained_model_from_zip`` puts it where ``nnUNetv2_predict`` looks.
+    """
+    dataset = model.folder.parent.name
+    above = [dataset] if _DATASET.fullmatch(dataset) else []
     files = [model.folder / name for name in EXPORTED]
     files += [model.folder / f"fold_{fold}" / model.checkpoint for fold in model.folds]
     with (
@@ -118,7 +126,9 @@ def export_zip(model: NnunetModel, path: Path) -> None:
     ):
         for file in files:
             if file.is_file():
-                inside = PurePosixPath(model.folder.name, file.relative_to(model.folder).as_posix())
+                inside = PurePosixPath(
+                    *above, model.folder.name, file.relative_to(model.folder).as_posix()
+                )
                 entry = zipfile.ZipInfo(str(inside), (1980, 1, 1, 0, 0, 0))
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 with file.open("rb") as source, archive.open(entry, "w") as target:

@@ -141,6 +141,8 @@ class NnunetProcess:
         What ``nnunet_worker.main`` reads; ``parent_pid``, ``threads`` and ``device`` are added.
     job_file : Path
         Where the job is written as JSON.
+    worker : Path, optional
+        Another program than ``nnunet_worker.py`` that reads a job and reports events like it.
     """
 
     def __init__(
@@ -149,11 +151,13 @@ class NnunetProcess:
         folders: NnunetFolders,
         settings: ProcessSettings,
         job_file: Path,
+        worker: Path | None = None,
     ) -> None:
         self._job = dict(job)
         self._folders = folders
         self._settings = settings
         self._job_file = job_file
+        self._worker = worker
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._reported: str | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -177,7 +181,7 @@ class NnunetProcess:
         self._job_file.write_text(json.dumps(job))
         self._log = self._settings.log.open("a", encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(WORKER), str(self._job_file)],
+            [sys.executable, "-P", str(self._worker or WORKER), str(self._job_file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

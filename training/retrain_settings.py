@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin, settings_digest
+from training.choice_settings import NextCasesSettings
 from training.profile import Profile
 from training.skipped_slices import SkippedSlices
 
@@ -92,6 +93,11 @@ class RetrainSettings(StageSettings):
         "at a time on each; none: one model after the other on the device",
     )
     configs: Path | None = Field(None, description="Folder of the settings files, for parts")
+    next_cases: NextCasesSettings = Field(
+        default=NextCasesSettings(),
+        description="Which cases people correct after the round: count and weights of strategies",
+        json_schema_extra={"cli": "hidden"},
+    )
     profiles: Mapping[str, Profile] = Field(
         default_factory=dict,
         description="Recipes by name, from the settings file",

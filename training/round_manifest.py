@@ -72,7 +72,7 @@ class Manifest:
             "target_cases": self.target_cases,
             "settings": dict(self.settings),
             "class_map_digest": self.class_map_digest,
-            "models": {name: _choice_to_dict(choice) for name, choice in self.models.items()},
+            "models": {name: choice_to_dict(choice) for name, choice in self.models.items()},
             "created": self.created,
             "validation": list(self.validation),
             "starts": {name: dict(start) for name, start in self.starts.items()},
@@ -83,7 +83,7 @@ class Manifest:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Manifest":
         """Read what :meth:`to_dict` gave."""
-        models = {name: _choice_from_dict(each) for name, each in values["models"].items()}
+        models = {name: choice_from_dict(each) for name, each in values["models"].items()}
         kept = ("round", "target_cases", "settings", "class_map_digest", "created")
         return cls(
             models=models,
@@ -213,18 +213,32 @@ def _check_class_map(workspace: Workspace, settings: RetrainSettings) -> None:
 
 
 def _check_settings(manifest: Manifest, settings: RetrainSettings) -> None:
-    now = settings.deciding()
-    changed = [
-        f"{name} was {_shown(manifest.settings.get(name))}, now {_shown(value)}"
-        for name, value in now.items()
-        # A round frozen before there was a setting was made without it.
-        if name in manifest.settings and manifest.settings[name] != value
-    ]
+    changed = changed_settings(manifest.settings, settings.deciding())
     if changed:
         raise RoundFrozen(
             f"round {manifest.round} was frozen with other settings ({'; '.join(changed)}): "
             f"repeat them, or start a new round with --round {manifest.round + 1}"
         )
+
+
+def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say of each deciding setting that is not what it was: its name, what it was, what it is."""
+    return [
+        f"{name} was {_shown(then[name])}, now {_shown(value)}"
+        for name, value in now.items()
+        # What was frozen before there was a setting was made without it.
+        if name in then and then[name] != value
+    ]
+
+
+def missing_masks(layout: Layout, cases: Mapping[str, Mapping[str, State]]) -> list[str]:
+    """List the masks of frozen states whose files are gone, as case/structure/id."""
+    return [
+        f"{case}/{structure}/{state.mask_id[:12]}"
+        for case, states in cases.items()
+        for structure, state in states.items()
+        if state.mask_id is not None and not layout.mask(case, structure, state.mask_id).is_file()
+    ]
 
 
 def _check_parts(manifest: Manifest, wanted: Mapping[str, Sequence[str]]) -> None:
@@ -246,13 +260,7 @@ def _check_still_there(workspace: Workspace, manifest: Manifest) -> None:
         raise BadInput(f"{path}: was made with another class map than the workspace has now")
     missing: list[str] = []
     for choice in manifest.models.values():
-        for case, states in choice.cases.items():
-            missing += [
-                f"{case}/{structure}/{state.mask_id[:12]}"
-                for structure, state in states.items()
-                if state.mask_id is not None
-                and not workspace.layout.mask(case, structure, state.mask_id).is_file()
-            ]
+        missing += missing_masks(workspace.layout, choice.cases)
     if missing:
         raise BadInput(
             f"{path}: {len(missing)} masks it names are gone, such as {', '.join(missing[:3])}; "
@@ -260,7 +268,8 @@ def _check_still_there(workspace: Workspace, manifest: Manifest) -> None:
         )
 
 
-def _choice_to_dict(choice: Choice) -> dict[str, Any]:
+def choice_to_dict(choice: Choice) -> dict[str, Any]:
+    """Give a choice as plain JSON values, with a count of unreviewed masks for people."""
     return {
         "structures": list(choice.structures),
         "cases": {
@@ -273,7 +282,8 @@ def _choice_to_dict(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _choice_from_dict(values: Mapping[str, Any]) -> Choice:
+def choice_from_dict(values: Mapping[str, Any]) -> Choice:
+    """Read what :func:`choice_to_dict` gave."""
     return Choice(
         structures=tuple(values["structures"]),
         cases={

@@ -50,6 +50,8 @@ class TrainingPlan:
         Written beside the model, such as the manifest's digest.
     warm_start : WarmStart or None
         Where the weights come from; None starts from random ones.
+    dataset_number : int
+        nnU-Net's; models that are installed side by side need numbers of their own.
     """
 
     folder: Path
@@ -59,11 +61,12 @@ class TrainingPlan:
     dataset: DatasetSettings
     record: dict[str, Any]
     warm_start: WarmStart | None = None
+    dataset_number: int = DATASET_NUMBER
 
     @property
     def dataset_name(self) -> str:
         """Name of the nnU-Net dataset."""
-        return f"Dataset{DATASET_NUMBER}_{self.name}"
+        return f"Dataset{self.dataset_number:03d}_{self.name}"
 
     @property
     def nnunet(self) -> NnunetFolders:

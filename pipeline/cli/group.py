@@ -26,10 +26,11 @@ class CommandRef:
 
 
 def imported(name: str, summary: str) -> CommandRef:
-    """Return the command `command` of the module `pipeline.cli.<name>`, imported when called."""
+    """Return `command` of the module `pipeline.cli.<name>`, imported when called."""
+    module = f"pipeline.cli.{name.replace('-', '_')}"
 
     def load(_: click.Context) -> click.Command:
-        command: click.Command = importlib.import_module(f"pipeline.cli.{name}").command
+        command: click.Command = importlib.import_module(module).command
         return command
 
     return CommandRef(name, summary, load)

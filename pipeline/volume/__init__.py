@@ -29,7 +29,13 @@ from pipeline.volume.nifti import (
 )
 from pipeline.volume.nifti_writing import encode_nifti, write_nifti
 from pipeline.volume.orientation import from_canonical, to_canonical
+from pipeline.volume.overlap import Overlap, label_overlaps, mask_overlap, on_union_box
 from pipeline.volume.resample import resample_image, resample_labels
+from pipeline.volume.surface_distance import (
+    SurfaceAgreement,
+    normalised_surface_dice,
+    surface_agreement,
+)
 
 __all__ = [
     "Box",
@@ -38,6 +44,8 @@ __all__ = [
     "NiftiError",
     "NiftiLimits",
     "NiftiVolume",
+    "Overlap",
+    "SurfaceAgreement",
     "atomic_path",
     "bounding_box",
     "encode_nifti",
@@ -45,11 +53,16 @@ __all__ = [
     "grow_box",
     "is_partial",
     "label_boxes",
+    "label_overlaps",
+    "mask_overlap",
+    "normalised_surface_dice",
+    "on_union_box",
     "read_nifti",
     "read_nifti_grid",
     "remove_partial_files",
     "resample_image",
     "resample_labels",
+    "surface_agreement",
     "to_canonical",
     "write_file_atomically",
     "write_nifti",

@@ -47,7 +47,8 @@ def retrain(workspace: Workspace, number: int, **changes: object) -> dict[str, t
 
 
 def statuses(said: dict[str, tuple[str, str]]) -> dict[str, str]:
-    return {subject: status for subject, (status, _) in said.items()}
+    """Give subject to status, but for the choice of the next cases."""
+    return {subject: status for subject, (status, _) in said.items() if subject != "next cases"}
 
 
 def validation_cases(workspace: Workspace) -> list[str]:
