@@ -22,6 +22,7 @@ from training.final_split import (
     write_split,
 )
 from training.nnunet_dataset import DatasetSettings
+from training.parts import models_wanted
 from training.profile import Profile
 from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, states_of
@@ -30,7 +31,6 @@ from training.round_manifest import (
     choice_from_dict,
     choice_to_dict,
     missing_masks,
-    models_wanted,
 )
 from training.training_plan import TrainingPlan
 from training.training_record import read_json, write_json
