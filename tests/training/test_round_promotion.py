@@ -139,6 +139,9 @@ def test_the_same_command_again_says_the_same_and_predicts_nothing(rounds, stand
     stand_in_nnunet.spoil({2: ["liver"]})
     first = retrain(rounds, 2)
     frozen = rounds.layout.promotion(2).read_bytes()
+    assert first["round 2"][1].startswith(
+        "learned 3 structures from 4 cases, 1 more for validation"
+    )
     again = retrain(rounds, 2)
     assert again["round 2, liver"] == first["round 2, liver"]
     assert statuses(again) | {"round 2": "kept", "w1": "kept", "w2": "kept"} == statuses(again)
