@@ -75,11 +75,14 @@ class DatasetSettings:
         `split_by_patient`.
     seed : int
         Chooses the validation patients.
+    held_out : frozenset of str or None
+        The validation patients themselves, where they were chosen before.
     """
 
     spacing_mm: float | None = None
     validation_cases: int | None = None
     seed: int = 1234
+    held_out: frozenset[str] | None = None
 
 
 def write_dataset(
@@ -197,23 +200,43 @@ def split_by_patient(
     BadInput
         If no patient is left to train on.
     """
-    ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, settings.seed))
-    count = settings.validation_cases
-    if count is None:
-        count = 0 if len(ordered) < 4 else max(1, round(len(ordered) / _VALIDATION_SHARE))
-    if count >= len(ordered):
-        raise BadInput(
-            f"{count} patients for validation leave none of {len(ordered)} to train on: "
-            "lower validation_cases"
-        )
-    kept = set(ordered[:count])
+    everyone = set(patients.values())
+    if settings.held_out is None:
+        kept = set(by_seed(everyone, settings.seed)[: validation_count(len(everyone), settings)])
+    else:
+        kept = everyone & settings.held_out
     train = sorted(case for case, patient in patients.items() if patient not in kept)
     held_out = sorted(case for case, patient in patients.items() if patient in kept)
+    if not train:
+        raise BadInput(
+            f"all {len(everyone)} patients are kept for validation, none is left to train on: "
+            "accept masks of other patients"
+        )
     return [{"train": train, "val": held_out or train}]
 
 
-def _rank(patient: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
+def validation_count(patients: int, settings: DatasetSettings) -> int:
+    """Tell how many of so many patients validate.
+
+    Raises
+    ------
+    BadInput
+        If none would be left to train on.
+    """
+    count = settings.validation_cases
+    if count is None:
+        count = 0 if patients < 4 else max(1, round(patients / _VALIDATION_SHARE))
+    if count and count >= patients:
+        raise BadInput(
+            f"{count} patients for validation leave none of {patients} to train on: "
+            "lower validation_cases"
+        )
+    return count
+
+
+def by_seed(patients: Iterable[str], seed: int) -> list[str]:
+    """Order patients by a hash of seed and id: adding some does not reorder the others."""
+    return sorted(patients, key=lambda each: hashlib.sha256(f"{seed}:{each}".encode()).hexdigest())
 
 
 def _check(cases: Sequence[TrainingCase], class_map: ClassMap) -> None:

@@ -7,7 +7,7 @@ spacing, and the labels come back by nearest neighbour; logits are never resampl
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadInput, MasksmithError
 from pipeline.volume import Grid, resample_image, resample_labels
+from pipeline.workspace import Confidence
 from training.nnunet_model import NnunetModel, open_model
 from training.nnunet_process import NnunetError, NnunetFolders, NnunetProcess, ProcessSettings
 
@@ -48,12 +49,16 @@ class Prediction:
     ----------
     labels : ndarray of uint8 or uint16, shape (I, J, K), or None
         Values as in ``NnunetModel.names_by_value``.
+    confidences : mapping of int to Confidence, or None
+        Of every label value of the model, measured at the model's spacing; None unless
+        ``PredictSettings.confidence`` asked for it.
     """
 
     id: str
     labels: NDArray[np.unsignedinteger] | None
     error: str | None = None
     seconds: float = 0.0
+    confidences: Mapping[int, Confidence] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class PredictSettings:
         ``cpu``, ``gpu`` or ``gpu:N``.
     tile_step : float
         Step of the sliding window as a share of the patch; 0.5 is nnU-Net's.
+    confidence : bool
+        Whether to measure how sure the model is of each structure.
     """
 
     work_dir: Path
@@ -75,6 +82,7 @@ class PredictSettings:
     threads: int = 2
     tile_step: float = 0.5
     log: Path | None = None
+    confidence: bool = False
 
     @property
     def process(self) -> ProcessSettings:
@@ -180,6 +188,7 @@ def _start(model: NnunetModel, settings: PredictSettings, scratch: Path) -> Nnun
         "folds": list(model.folds),
         "checkpoint": model.checkpoint,
         "tile_step": settings.tile_step,
+        "confidence": settings.confidence,
     }
     folders = NnunetFolders(scratch / "nnunet")
     return NnunetProcess(job, folders, settings.process, scratch / "predict.json")
@@ -211,7 +220,24 @@ def _predict(
         return Prediction(case.id, None, f"{case.id}: {event['error']}"), True
     labels = np.load(request["output"], allow_pickle=False)
     labels = resample_labels(labels, inner, grid)
-    return Prediction(case.id, labels, None, float(event["seconds"])), True
+    confidences = _confidences(event.get("confidence"), inner.voxel_ml)
+    return Prediction(case.id, labels, None, float(event["seconds"]), confidences), True
+
+
+def _confidences(
+    sums: Mapping[str, Mapping[str, float]] | None, voxel_ml: float
+) -> dict[int, Confidence] | None:
+    """Read what the subprocess says of each label value."""
+    if sums is None:
+        return None
+    return {
+        int(value): Confidence(
+            mean_probability=of["probability"],
+            mean_entropy=of["entropy_bits"],
+            uncertain_ml=of["uncertain_voxels"] * voxel_ml,
+        )
+        for value, of in sums.items()
+    }
 
 
 def _hand_over(

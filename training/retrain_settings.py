@@ -1,6 +1,7 @@
 """Settings of the stage retrain."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from pipeline.workspace import Origin, settings_digest
 from training.profile import Profile
 from training.skipped_slices import SkippedSlices
 
+Start = Literal["previous", "fresh"]
 Undecided = Literal["partial", "leave_out_structure", "leave_out_case"]
 
 
@@ -25,7 +27,9 @@ class RetrainSettings(StageSettings):
         (), description="Structures to train on; none: every one that was decided"
     )
     parts: tuple[str, ...] = Field(
-        (), description="Body parts to train on; none: all of the class map"
+        (),
+        description="Body parts to train on: parts of the class map, or files in configs/parts; "
+        "none: all of the class map",
     )
     one_model_per_part: bool = Field(
         False, description="Train one model per body part instead of one for everything"
@@ -53,6 +57,26 @@ class RetrainSettings(StageSettings):
         None, ge=0, description="Patients kept for validation; none: one in twenty"
     )
     seed: int = Field(1234, ge=0, description="Chooses the validation patients")
+    warm_start: Start = Field(
+        "fresh",
+        description="Start from random weights, or from those of the previous round's model of "
+        "the same name",
+    )
+    promotion_margin: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="How far a structure may fall behind the previous round on the validation "
+        "cases (Dice, share missed, share of false positives) and still be promoted",
+    )
+    promote_anyway: tuple[str, ...] = Field(
+        (),
+        description="Structures whose masks of this round are stored although they fell; all: "
+        "every structure",
+    )
+    allow_other_class_map: bool = Field(
+        False, description="Go on although the class map is not that of the previous round"
+    )
     spacing_mm: float | None = Field(
         None, gt=0, description="Isotropic spacing of the model instead of the profile's"
     )
@@ -62,6 +86,12 @@ class RetrainSettings(StageSettings):
         description="cpu, gpu or gpu:N instead of the profile's",
         json_schema_extra={"flag": "-d/--device"},
     )
+    gpus: tuple[int, ...] = Field(
+        (),
+        description="Numbers of the GPUs that the models of a round are spread over, one model "
+        "at a time on each; none: one model after the other on the device",
+    )
+    configs: Path | None = Field(None, description="Folder of the settings files, for parts")
     profiles: Mapping[str, Profile] = Field(
         default_factory=dict,
         description="Recipes by name, from the settings file",
@@ -73,6 +103,21 @@ class RetrainSettings(StageSettings):
         """How many cases this round needs; rounds beyond the list need as many as its last."""
         sizes = self.round_sizes or (1,)
         return sizes[min(self.round, len(sizes)) - 1]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Devices on which models are made, each one model at a time.
+
+        Raises
+        ------
+        UsageError
+            If GPUs are named beside another device.
+        """
+        if not self.gpus:
+            return (self.recipe().device,)
+        if self.device is not None and self.device != "gpu":
+            raise UsageError(f"--gpus does not go with --device {self.device}: name one of them")
+        return tuple(f"gpu:{number}" for number in dict.fromkeys(self.gpus))
 
     def recipe(self) -> Profile:
         """Give the chosen profile with the overrides of this call.
@@ -92,11 +137,12 @@ class RetrainSettings(StageSettings):
     def deciding(self) -> dict[str, Any]:
         """Give the settings that decide what the round's model is, as JSON values.
 
-        How fast it is made (device, threads) and whether fewer cases were allowed is left out.
+        How fast it is made (device, GPUs, threads), whether fewer cases were allowed and what is
+        promoted is left out.
         """
         kept = {
             "round", "profile", "structures", "parts", "one_model_per_part", "admit_unreviewed",
-            "validation_cases", "seed", "undecided", "skipped_slices",
+            "validation_cases", "seed", "warm_start", "undecided", "skipped_slices",
         }  # fmt: skip
         recipe = self.recipe()
         return self.model_dump(mode="json", include=kept) | {

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.errors import BadInput, UsageError
+from pipeline.errors import BadInput
 from pipeline.workspace import MaskFileError, Provenance, Verdict, write_mask
 from tests.fixtures.tiny_models import (
     STRUCTURES,
@@ -14,7 +14,7 @@ from tests.fixtures.tiny_models import (
 )
 from training.round_cases import FrozenCase, training_cases
 from training.round_choice import State, TooFewCases
-from training.round_manifest import RoundFrozen, freeze_round, models_wanted, read_manifest
+from training.round_manifest import RoundFrozen, freeze_round, read_manifest
 
 
 @pytest.fixture
@@ -185,20 +185,3 @@ def test_accepted_masks_win_over_unreviewed_ones_where_they_overlap(decided):
     class_map = decided.class_map.subset(states)
     _, labels, _ = FrozenCase(decided.layout, case, states, class_map)()
     assert set(np.unique(labels)) == {0, class_map["liver"].value}
-
-
-def test_one_model_per_part(workspace):
-    groups = models_wanted(
-        workspace.class_map, tiny_settings(structures=(), one_model_per_part=True)
-    )
-    assert list(groups) == list(workspace.class_map.parts)
-    assert sum(map(len, groups.values())) == 104
-    some = models_wanted(workspace.class_map, tiny_settings(structures=(), parts=("ribs",)))
-    assert [len(names) for names in some.values()] == [24]
-
-
-def test_unknown_parts_and_empty_wishes_are_refused(workspace):
-    with pytest.raises(UsageError, match="parts legs are not in"):
-        models_wanted(workspace.class_map, tiny_settings(parts=("legs",)))
-    with pytest.raises(UsageError, match="no structure is both"):
-        models_wanted(workspace.class_map, tiny_settings(structures=("liver",), parts=("ribs",)))
