@@ -20,6 +20,7 @@ from pipeline.workspace.status import workspace_status
 from tests.fixtures.stand_in_nnunet import put_in_place
 from tests.fixtures.tiny_models import STRUCTURES, accept, add_bright_case, tiny_settings
 from training import side_by_side
+from training.choice_record import recorded_choice
 from training.nnunet_process import NnunetProcess
 from training.promotion import read_promotions
 from training.retrain import STAGE
@@ -62,7 +63,8 @@ def rounds(prepared, tmp_path, stand_in_nnunet):
 
 def retrain(workspace: Workspace, number: int, **changes: object) -> dict[str, tuple[str, str]]:
     """Run a round and give what it said: subject to status and note."""
-    values = {"spacing_mm": 5.0, "round_sizes": (5,)}  # as the bodies: nothing is resampled
+    # As the bodies: nothing is resampled.
+    values = {"spacing_mm": 5.0, "round_sizes": (5,), "next_cases": {"count": 0}}
     settings = tiny_settings(round=number, **values | changes)
     report = run_stage(STAGE, workspace, settings, SerialEngine())
     return {each.subject: (each.status, each.note) for each in report.outcomes}
@@ -282,6 +284,15 @@ def test_an_earlier_model_that_is_gone_cannot_be_compared_with(rounds):
     assert statuses(said) == {"round 2": "done", "round 2, promotion": "failed"}
     assert "the model of round 1 is gone or damaged" in said["round 2, promotion"][1]
     assert rounds.in_force("w1")["liver"].provenance.round == 1
+
+
+def test_the_next_cases_are_chosen_when_every_model_has_said_all_it_can(rounds):
+    said = retrain(rounds, 1, next_cases={"count": 2})
+    assert said["next cases"][0] == "done"
+    assert recorded_choice(rounds.layout, 1).count == 2
+    next(rounds.layout.round_dir(1).rglob("checkpoint_final.pth")).unlink()
+    assert "next cases" not in retrain(rounds, 2, next_cases={"count": 2})
+    assert recorded_choice(rounds.layout, 2) is None
 
 
 def test_a_machine_without_a_gpu_says_so_before_anything_is_frozen(before, monkeypatch):
