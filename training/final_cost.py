@@ -89,7 +89,7 @@ def _gpu(profile: Profile, probe: Probe) -> Check:
     if not probe.looked:
         return Check("GPU memory", "unknown", f"not looked at: {probe.why}")
     if probe.gpu is None or probe.gpu_memory_gb is None:
-        found = f"no GPU: {probe.why or 'none was seen'}"
+        found = probe.why or "no GPU is visible"
         return Check("GPU memory", "refused", found, "train where there is one, or see --profile")
     planned = profile.gpu_memory_gb or PLANNED_GPU_GB.get(profile.planner, _DEFAULT_PLANNED_GPU_GB)
     figures = {"gpu": probe.gpu, "gpu_memory_gb": probe.gpu_memory_gb, "memory_gb": probe.memory_gb}
@@ -108,7 +108,7 @@ def _gpu(profile: Profile, probe: Probe) -> Check:
 def _time(model: FinalModel, probe: Probe) -> Check:
     seconds, source = seconds_per_epoch(model, probe)
     if seconds is None:
-        advice = "run it where it will train, or set seconds_per_epoch in configs/train_final.yaml"
+        advice = "ask where it will train, or set seconds_per_epoch"
         found = f"{probe.epochs} epochs of unknown length ({source})"
         return Check("time", "unknown", found, advice, {"epochs": probe.epochs, "days": None})
     days = probe.epochs * seconds / _SECONDS_PER_DAY

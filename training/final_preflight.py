@@ -249,7 +249,7 @@ def _licence(model: FinalModel) -> Check:
     licence = model.settings.licence.strip()
     if licence and licence != NOT_STATED:
         return Check("licence", "ok", licence)
-    advice = "set licence (and citation) in configs/train_final.yaml before it leaves the house"
+    advice = "set licence and citation in configs/train_final.yaml"
     return Check("licence", "look", NOT_STATED, advice)
 
 
