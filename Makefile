@@ -77,7 +77,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -96,6 +96,8 @@ bench-ribs: $(STAMP) ## measure the rib split; the table goes into docs/bootstra
 	$(PYTHON_HERE) -m benchmarks.ribs --page docs/bootstrap.md $(MORE)
 bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tables go into docs/transfer-heart.md
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
+bench-partial: $(STAMP) ## measure partial labels against the naive way; the table goes into docs/retrain.md
+	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -81,6 +81,8 @@ def train_model(
     device_kind(plan.profile.device)
     if is_trained(plan):
         return open_trained(plan)
+    if any(case.undecided for case in cases) and not plan.profile.learns_partial_labels:
+        raise ValueError("structures are undecided: take the profile's for_partial_labels()")
     raw = plan.nnunet.raw / plan.dataset_name
     exported = write_dataset(raw, cases, plan.class_map, plan.dataset, engine)
     for count, _ in enumerate(exported, start=1):
@@ -116,6 +118,8 @@ def train_small_model(
     NnunetModel
         ``nnunet_model.export_zip`` packs it.
     """
+    if any(case.undecided for case in cases):
+        profile = profile.for_partial_labels()
     plan = TrainingPlan(
         folder=workdir,
         name="small",

@@ -70,6 +70,8 @@ def prepare(job: dict[str, Any]) -> None:
     else:
         plan(job)
     add_configuration(job)
+    undecided = Path(job["raw"]) / job["dataset_name"] / "undecided.json"
+    shutil.copyfile(undecided, Path(job["preprocessed"]) / job["dataset_name"] / undecided.name)
     api.preprocess(
         [number], job["plans"], (job["configuration"],), (processes,), show_progress_bar=False
     )

@@ -118,7 +118,8 @@ def _train(model: RoundModel, engine: Engine) -> NnunetModel:
         model = model.with_start()
         if why := model.manifest.starts.get(model.name, {}).get("why_fresh"):
             log.warning("%s: starts fresh: %s", model.subject, why)
-    cases = training_cases(model.workspace, model.choice, model.plan.class_map)
+    skipped = model.manifest.settings["skipped_slices"]
+    cases = training_cases(model.workspace, model.choice, model.plan.class_map, skipped)
     return train_model(model.plan, cases, ProgressLog(model.subject), engine)
 
 

@@ -10,9 +10,10 @@ from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin, settings_digest
 from training.profile import Profile
+from training.skipped_slices import SkippedSlices
 
 Start = Literal["previous", "fresh"]
-Undecided = Literal["leave_out_structure", "leave_out_case"]
+Undecided = Literal["partial", "leave_out_structure", "leave_out_case"]
 
 
 class RetrainSettings(StageSettings):
@@ -42,10 +43,15 @@ class RetrainSettings(StageSettings):
     admit_unreviewed: tuple[Origin, ...] = Field(
         (), description="Origins whose masks are trained on although nobody accepted them"
     )
-    undecided: Undecided | None = Field(
-        None,
-        description="Where a structure is undecided: leave out the structure or the case; none: "
-        "the case when structures are named, else the structure",
+    undecided: Undecided = Field(
+        "partial",
+        description="Where a structure is undecided in a case: learn the others from it, or leave "
+        "out the structure or the case",
+    )
+    skipped_slices: SkippedSlices = Field(
+        "ignore",
+        description="Slices between those a rough annotator drew on: voxels that count for "
+        "nothing, or background",
     )
     validation_cases: int | None = Field(
         None, ge=0, description="Patients kept for validation; none: one in twenty"
@@ -113,13 +119,6 @@ class RetrainSettings(StageSettings):
             raise UsageError(f"--gpus does not go with --device {self.device}: name one of them")
         return tuple(f"gpu:{number}" for number in dict.fromkeys(self.gpus))
 
-    @property
-    def undecided_rule(self) -> Undecided:
-        """What happens to undecided structures, after the default was applied."""
-        if self.undecided is not None:
-            return self.undecided
-        return "leave_out_case" if self.structures else "leave_out_structure"
-
     def recipe(self) -> Profile:
         """Give the chosen profile with the overrides of this call.
 
@@ -143,12 +142,11 @@ class RetrainSettings(StageSettings):
         """
         kept = {
             "round", "profile", "structures", "parts", "one_model_per_part", "admit_unreviewed",
-            "validation_cases", "seed", "warm_start",
+            "validation_cases", "seed", "warm_start", "undecided", "skipped_slices",
         }  # fmt: skip
         recipe = self.recipe()
         return self.model_dump(mode="json", include=kept) | {
             "target_cases": self.target_cases,
-            "undecided": self.undecided_rule,
             "spacing_mm": recipe.spacing_mm,
             "recipe": recipe.digest,
         }

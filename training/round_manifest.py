@@ -172,7 +172,7 @@ def _choices(workspace: Workspace, settings: RetrainSettings) -> dict[str, Choic
             for record in records
         }
         at_least = 1 if settings.allow_fewer else settings.target_cases
-        choice = choose(states, structures, rule=settings.undecided_rule, at_least=at_least)
+        choice = choose(states, structures, rule=settings.undecided, at_least=at_least)
         require_enough(choice, states, at_least)
         models[name] = choice
     return models

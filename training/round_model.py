@@ -68,6 +68,9 @@ class RoundModel:
         """Say in one line what it learned and what was left out."""
         choice = self.choice
         text = f"learned {len(choice.structures)} structures from {len(choice.cases)} cases"
+        pairs = sum(len(choice.undecided_in(case)) for case in choice.cases)
+        if pairs:
+            text += f" ({pairs} of {len(choice.structures) * len(choice.cases)} pairs undecided)"
         left = [
             f"{len(names)} {what}"
             for names, what in (
@@ -135,7 +138,7 @@ def _plan(
         folder=model_dir(workspace.layout, manifest.round, name),
         name=folder_name(name),
         class_map=workspace.class_map.subset(choice.structures),
-        profile=recipe,
+        profile=recipe.for_partial_labels() if choice.is_partial else recipe,
         dataset=DatasetSettings(
             recipe.spacing_mm, settings.validation_cases, settings.seed, held_out
         ),
