@@ -67,10 +67,10 @@ class FinalModel:
     structures: tuple[str, ...]
     dataset_number: int
 
-    @property
-    def profile(self) -> Profile:
-        """The recipe."""
-        return self.settings.training_profile()
+    def profile(self, manifest: "FinalManifest") -> Profile:
+        """Give the recipe, with the form of its trainer that the data need."""
+        chosen = self.settings.training_profile()
+        return chosen.for_partial_labels() if manifest.choice.is_partial else chosen
 
     @property
     def manifest_file(self) -> Path:
@@ -79,7 +79,7 @@ class FinalModel:
 
     def plan(self, manifest: "FinalManifest") -> TrainingPlan:
         """Say how it is trained."""
-        profile = self.profile
+        profile = self.profile(manifest)
         return TrainingPlan(
             folder=self.folder,
             name=re.sub(r"[^A-Za-z0-9]+", "_", self.name),

@@ -154,6 +154,11 @@ def _data(card: ModelCard) -> str:
         [(side, data["patients"][side], data["cases"][side]) for side in data["cases"]],
     )
     left = [f"{name} was left out: {why}." for name, why in data["left_out_structures"].items()]
+    if data["undecided_pairs"]:
+        left.append(
+            f"{data['undecided_pairs']} pairs of case and structure were undecided: the other "
+            "structures were learned from those cases (partial labels)."
+        )
     if data["left_out_cases"]:
         left.append(f"{data['left_out_cases']} cases were left out.")
     return "\n\n".join([sides, "A patient's cases all stand on one side.", *left])

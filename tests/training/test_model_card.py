@@ -38,7 +38,7 @@ def card(**changes: object) -> ModelCard:
         "data": {
             "manifest_digest": "m" * 64, "cases": {"train": 9, "val": 2, "test": 1},
             "patients": {"train": 8, "val": 2, "test": 1}, "left_out_structures": {},
-            "left_out_cases": 0,
+            "left_out_cases": 0, "undecided_pairs": 0,
         },
         "origins": {"all": {"human": 15, "model": 5}, "liver": {"human": 15}},
         "sources": [
