@@ -57,6 +57,8 @@ class FinalModel:
         Of this network: below `whole_folder` where there are parts, else the same.
     structures : tuple of str
         Asked for, in the order of the class map.
+    part : str or None
+        The body part, where there are several.
     """
 
     workspace: Workspace
@@ -65,6 +67,7 @@ class FinalModel:
     whole_folder: Path
     folder: Path
     structures: tuple[str, ...]
+    part: str | None
     dataset_number: int
 
     def profile(self, manifest: "FinalManifest") -> Profile:
@@ -209,6 +212,7 @@ def final_models(workspace: Workspace, settings: FinalSettings) -> tuple[FinalMo
             whole_folder=whole,
             folder=whole / part if per_part else whole,
             structures=structures,
+            part=part or None,
             dataset_number=numbers[part],
         )
         for part, structures in every.items()

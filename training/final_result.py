@@ -93,6 +93,7 @@ def _card(
     masks = training_masks(model.workspace, manifest)
     return ModelCard(
         name=model.name,
+        part=model.part,
         profile=settings.profile,
         class_map={
             "name": model.workspace.class_map.name,

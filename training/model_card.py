@@ -20,6 +20,8 @@ class ModelCard:
 
     Attributes
     ----------
+    part : str or None
+        The body part it is the model of, where several make one.
     profile : str or None
         The small recipe it was made with instead of the full one.
     structures : mapping
@@ -37,6 +39,7 @@ class ModelCard:
     """
 
     name: str
+    part: str | None
     profile: str | None
     class_map: Mapping[str, str]
     structures: Mapping[str, Mapping[str, int]]

@@ -23,6 +23,7 @@ def rows() -> list[Row]:
 def card(**changes: object) -> ModelCard:
     values: dict[str, object] = {
         "name": "final-3mm",
+        "part": None,
         "profile": None,
         "class_map": {"name": "two", "digest": "d" * 64},
         "structures": {
