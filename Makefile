@@ -62,7 +62,7 @@ import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slic
 	$(MASKSMITH) $(foreach path,$(call typed,FROM),--from $(path)) $(MORE)
 retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
-train-final: $(STAMP) ## MODEL=1.5mm (five parts; PART=ribs for one) or 3mm: the models that leave the house
+train-final: $(STAMP) ## MODEL=3mm the models that leave the house; 1.5mm: five parts, PART=ribs for one
 	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)

@@ -76,6 +76,8 @@ def plan(job: dict[str, Any]) -> dict[str, Any]:
         "median_relative_size_after_cropping": 1.0,
     }
     (prepared / "dataset_fingerprint.json").write_text(json.dumps(fingerprint))
+    # Read by the trainers with partial labels: one structure is undecided in every patch.
+    (prepared / "undecided.json").write_text(json.dumps({names[0]: [1]}))
     api.plan_experiments([job["dataset_id"]], job["planner"], job["gpu_memory_gb"])
     worker.add_configuration(job)
     plans = json.loads((prepared / f"{job['plans']}.json").read_text())
@@ -102,6 +104,7 @@ def timed_steps(job: dict[str, Any], configuration: dict[str, Any], on_gpu: bool
     sizes = [[round(n * s) for n, s in zip(shape[2:], each, strict=True)] for each in scales]
     targets = [torch.randint(heads, (*shape[:2], *size)).to(torch.int16) for size in sizes]
     batch = {"data": torch.randn(shape), "target": targets if len(targets) > 1 else targets[0]}
+    batch["keys"] = ["case0"] * shape[0]
     trainer.on_train_epoch_start()
     times = []
     for _ in range(job["probe_warm_up"] + job["probe_steps"]):
