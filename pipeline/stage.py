@@ -29,6 +29,11 @@ class StageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def needs_workspace(self) -> bool:
+        """Whether the stage works on a workspace; a few can also work on files alone."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -76,6 +81,9 @@ class Stage:
     table : tuple of str
         Columns of a table that the command writes: of the dicts that each outcome's figures hold
         under ``rows``.
+    run_on_files : callable or None
+        ``run_on_files(settings, engine)`` yields outcomes where the settings say that no workspace
+        is needed.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Stage:
     run: Callable[[Workspace, Any, Engine], Iterator[Outcome]]
     after: tuple[str, ...] = ()
     table: tuple[str, ...] = ()
+    run_on_files: Callable[[Any, Engine], Iterator[Outcome]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class RunReport:
     ----------
     outcomes : tuple of Outcome
     run_id : int or None
-        Of the run in the ledger; None for a dry run.
+        Of the run in the ledger; None for a dry run and for a run on files.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -180,6 +189,31 @@ def run_stage(
         if recorder is not None:
             recorder.end()
     return RunReport(tuple(outcomes), None if recorder is None else recorder.run_id)
+
+
+def run_stage_on_files(
+    stage: Stage,
+    settings: StageSettings,
+    engine: Engine,
+    *,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> RunReport:
+    """Run a stage without a workspace; nothing is recorded.
+
+    Raises
+    ------
+    UsageError
+        When the stage cannot do without.
+    MasksmithError
+        What the stage raises when it cannot run at all.
+    """
+    if stage.run_on_files is None:
+        raise UsageError(f"{stage.name}: needs a workspace")
+    outcomes: list[Outcome] = []
+    for outcome in stage.run_on_files(settings, engine):
+        outcomes.append(outcome)
+        on_outcome(outcome)
+    return RunReport(tuple(outcomes), None)
 
 
 @dataclass(slots=True)

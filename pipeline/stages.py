@@ -64,5 +64,10 @@ STAGES: tuple[StageRef, ...] = (
         "training.retrain",
         "Train nnU-Net on what was accepted and predict the other cases.",
     ),
+    StageRef(
+        "evaluate",
+        "training.evaluate",
+        "Score predictions against truth: Dice and NSD, with intervals by patient.",
+    ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
 )

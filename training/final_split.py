@@ -64,7 +64,9 @@ class Split:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((case, self.patients[case], self.sides[case]) for case in self.cases(*SIDES))
+        writer.writerows(
+            (case, self.patients[case], self.sides[case]) for case in self.cases(*SIDES)
+        )
         return text.getvalue()
 
 
