@@ -20,6 +20,7 @@ from pipeline.volume.atomic_file import (
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes
 from pipeline.volume.grid import Grid, GridMismatch
+from pipeline.volume.measurements import Measurement, measure_labels
 from pipeline.volume.nifti import (
     NiftiError,
     NiftiLimits,
@@ -35,6 +36,7 @@ __all__ = [
     "Box",
     "Grid",
     "GridMismatch",
+    "Measurement",
     "NiftiError",
     "NiftiLimits",
     "NiftiVolume",
@@ -45,6 +47,7 @@ __all__ = [
     "grow_box",
     "is_partial",
     "label_boxes",
+    "measure_labels",
     "read_nifti",
     "read_nifti_grid",
     "remove_partial_files",
