@@ -67,6 +67,11 @@ evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 
+##@ Use the models
+.PHONY: predict
+predict: system-packages $(STAMP) ## FROM=PATH TO=PATH segment CTs with trained models: files in, files out
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
+
 ##@ In between
 .PHONY: verdict status doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided

@@ -96,6 +96,25 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCommand:
+    """A command that takes files and gives files, and records nothing in a workspace.
+
+    It shares with stages the one name in four places and the way settings come together.
+
+    Attributes
+    ----------
+    name, summary : str
+        As of a :class:`Stage`.
+    Settings : type
+        Its :class:`StageSettings`; where the files are stands on the command line only.
+    """
+
+    name: str
+    summary: str
+    Settings: type[StageSettings]
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """Every outcome of a run.
 
@@ -120,7 +139,7 @@ class RunReport:
 
 
 def load_settings(
-    stage: Stage, configs: Path, flags: Mapping[str, Any] | None = None
+    stage: Stage | FileCommand, configs: Path, flags: Mapping[str, Any] | None = None
 ) -> StageSettings:
     """Put a stage's settings together.
 
@@ -252,7 +271,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _from_environment(stage: Stage) -> dict[str, Any]:
+def _from_environment(stage: Stage | FileCommand) -> dict[str, Any]:
     import yaml
 
     prefix = f"MASKSMITH_{stage.name.replace('-', '_').upper()}_"
@@ -261,7 +280,7 @@ def _from_environment(stage: Stage) -> dict[str, Any]:
     return {name: yaml.safe_load(value) for name, value in found.items()}
 
 
-def _explain(stage: Stage, path: Path, error: ValidationError) -> str:
+def _explain(stage: Stage | FileCommand, path: Path, error: ValidationError) -> str:
     from difflib import get_close_matches
 
     lines = []

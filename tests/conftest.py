@@ -4,6 +4,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.fixtures.phantoms",
+    "tests.fixtures.pretended_models",
     "tests.fixtures.real_data",
     "tests.fixtures.tiny_models",
     "tests.fixtures.workspaces",

@@ -1,7 +1,8 @@
 """The program that runs inside the nnU-Net subprocess: prepare, train, predict.
 
 Started by ``nnunet_process`` as a script with one argument, a JSON job. It imports nothing of
-ours: nnU-Net's class finder puts a folder with another package named ``training`` on the path.
+ours by name: nnU-Net's class finder puts a folder with another package named ``training`` on the
+path. Its other half, prediction, is loaded by path.
 What it reports to its parent are single lines ``@masksmith {json}`` on standard output; all other
 lines are nnU-Net's own and go into the log.
 """
@@ -12,15 +13,14 @@ import os
 import shutil
 import signal
 import sys
-import time
 import traceback
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 MARK = "@masksmith "
 PR_SET_PDEATHSIG = 1
-FULL_PRECISION_BYTES = 2 << 30  # above this the logits of a slab are kept in half precision
 
 
 def main(job_file: str) -> int:
@@ -183,153 +183,20 @@ def usable_checkpoint(folder: Path) -> Path | None:
 
 
 def predict(job: dict[str, Any]) -> None:
-    """Load the model once, then answer one request per line of standard input."""
-    predictor, networks = load_predictor(job)
-    plans, configuration = predictor.plans_manager, predictor.configuration_manager
-    spacing = [float(configuration.spacing[axis]) for axis in plans.transpose_backward]
-    report(
-        event="ready",
-        spacing_mm=spacing[::-1],
-        configuration=predictor.configuration_name,
-        trainer=predictor.trainer_name,
-        mirroring=list(predictor.allowed_mirroring_axes or ()),
-    )
-    for line in sys.stdin:
-        request = json.loads(line)
-        started = time.monotonic()
-        try:
-            predict_one(predictor, networks, request)
-        except Exception as error:  # noqa: BLE001 - one bad case must not stop the others
-            traceback.print_exc()
-            report(event="failed", id=request["id"], error=f"{type(error).__name__}: {error}")
-            continue
-        report(event="predicted", id=request["id"], seconds=time.monotonic() - started)
+    """Answer requests for predictions; that half of the worker lies in a file of its own."""
+    confidence = beside("slab_confidence").ConfidenceSums if job["confidence"] else None
+    beside("nnunet_prediction").predict(job, torch_device(job["device"]), report, confidence)
 
 
-def load_predictor(job: dict[str, Any]) -> tuple[Any, list[Any]]:
-    """Build nnU-Net's predictor and one network per fold on the device."""
-    import copy
-
-    import torch
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-    predictor = nnUNetPredictor(
-        tile_step_size=job["tile_step"],
-        perform_everything_on_device=False,
-        device=torch_device(job["device"]),
-        allow_tqdm=False,
-    )
-    predictor.initialize_from_trained_model_folder(job["model"], job["folds"], job["checkpoint"])
-    predictor.configuration_name = Path(job["model"]).name.split("__")[-1]
-    if predictor.configuration_manager.previous_stage_name is not None:
-        raise ValueError("a cascade needs the prediction of its first stage; use another model")
-    if len(predictor.configuration_manager.patch_size) != 3:
-        raise ValueError("a 2D model: only 3D configurations are supported")
-    networks = []
-    for weights in predictor.list_of_parameters:
-        network = copy.deepcopy(predictor.network)
-        network.load_state_dict(weights)
-        networks.append(network.to(predictor.device).eval())
-    torch.set_grad_enabled(False)
-    return predictor, networks
-
-
-def predict_one(predictor: Any, networks: list[Any], request: dict[str, str]) -> None:
-    """Predict one (I, J, K) array in HU at the model's spacing, save the label map as .npy."""
-    import numpy as np
-
-    image = np.load(request["input"], allow_pickle=False).T[None].astype(np.float32)
-    configuration, plans = predictor.configuration_manager, predictor.plans_manager
-    spacing = [configuration.spacing[axis] for axis in plans.transpose_backward]
-    properties: dict[str, Any] = {"spacing": spacing}
-    preprocessor = configuration.preprocessor_class(verbose=False)
-    data, _, properties = preprocessor.run_case_npy(
-        image, None, properties, plans, configuration, predictor.dataset_json
-    )
-    cropped = predict_labels(predictor, networks, data)
-    labels = np.zeros(properties["shape_before_cropping"], cropped.dtype)
-    box = tuple(slice(*bounds) for bounds in properties["bbox_used_for_cropping"])
-    labels[box] = cropped
-    labels = labels.transpose(plans.transpose_backward).T
-    if labels.shape != image.shape[1:][::-1]:
-        raise ValueError(f"predicted {labels.shape}, expected {image.shape[1:][::-1]}")
-    with Path(request["output"]).open("wb") as file:
-        np.save(file, np.asfortranarray(labels), allow_pickle=False)
-
-
-def predict_labels(predictor: Any, networks: list[Any], data: Any) -> Any:
-    """Slide over (C, Z, Y, X) and take the argmax slab by slab.
-
-    The logits of 104 structures over a whole body are tens of gigabytes; only those of one
-    patch height are ever held. Weights by nnU-Net's Gaussian; dividing by their sum changes
-    neither the argmax nor a sign and is left out.
-    """
-    import numpy as np
-    import torch
-    from acvl_utils.cropping_and_padding.padding import pad_nd_image
-    from nnunetv2.inference import sliding_window_prediction as sliding
-
-    patch = tuple(predictor.configuration_manager.patch_size)
-    tensor = torch.from_numpy(np.ascontiguousarray(data))
-    padded, inner = pad_nd_image(tensor, patch, "constant", {"value": 0}, True, None)
-    shape = tuple(padded.shape[1:])
-    steps = sliding.compute_steps_for_sliding_window(shape, patch, predictor.tile_step_size)
-    weight = sliding.compute_gaussian(
-        patch, sigma_scale=1 / 8, value_scaling_factor=10, device=predictor.device
-    )
-    heads = predictor.label_manager.num_segmentation_heads
-    labels = np.zeros(shape, np.uint8 if heads <= 256 else np.uint16)
-    slab = new_slab(predictor.device, (heads, patch[0], *shape[1:]))
-    for position, start in enumerate(steps[0]):
-        add_tiles(predictor, networks, padded[:, start : start + patch[0]], steps, weight, slab)
-        following = [*steps[0], shape[0]][position + 1]
-        ready = following - start
-        labels[start:following] = slab_labels(predictor, slab[:, :ready])
-        slab = torch.cat((slab[:, ready:], torch.zeros_like(slab[:, :ready])), dim=1)
-    return labels[tuple(inner[1:])]
-
-
-def new_slab(device: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros for the logits of one patch height, on the device where there is room for them."""
-    import math
-
-    import torch
-
-    numbers = math.prod(shape)
-    kind = torch.float32 if numbers * 4 <= FULL_PRECISION_BYTES else torch.half
-    if device.type == "cuda" and numbers * kind.itemsize * 3 > torch.cuda.mem_get_info(device)[0]:
-        device = torch.device("cpu")
-    return torch.zeros(shape, dtype=kind, device=device)
-
-
-def add_tiles(
-    predictor: Any, networks: list[Any], rows: Any, steps: list[list[int]], weight: Any, slab: Any
-) -> None:
-    """Add the weighted logits of every tile of one row of tiles to the slab."""
-    import contextlib
-
-    import torch
-
-    device, patch = predictor.device, predictor.configuration_manager.patch_size
-    half = torch.autocast("cuda") if device.type == "cuda" else contextlib.nullcontext()
-    for first in steps[1]:
-        for second in steps[2]:
-            columns = (slice(first, first + patch[1]), slice(second, second + patch[2]))
-            window = (slice(None), slice(None), *columns)
-            tile = rows[window][None].to(device)
-            for network in networks:
-                predictor.network = network
-                with half:
-                    logits = predictor._internal_maybe_mirror_and_predict(tile)[0]
-                slab[window] += (logits * weight).to(slab.device, slab.dtype)
-
-
-def slab_labels(predictor: Any, logits: Any) -> Any:
-    """Labels of finished rows: argmax, or nnU-Net's own rule for region-based models."""
-    if predictor.label_manager.has_regions:
-        chosen = predictor.label_manager.convert_logits_to_segmentation(logits.float().cpu())
-        return chosen.numpy()
-    return logits.argmax(0).cpu().numpy()
+def beside(name: str) -> ModuleType:
+    """Load the file of that name next to this one by its path, whatever is on ``sys.path``."""
+    spec = spec_from_file_location(f"masksmith_{name}", Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name}.py is missing next to {__file__}")
+    module = module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def torch_device(name: str) -> Any:

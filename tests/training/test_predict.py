@@ -69,8 +69,44 @@ def test_an_exported_zip_predicts_the_same_and_the_slabs_agree_with_nnunet(tiny_
     assert (labels != reference).mean() < 1e-3
 
 
+def test_confidence_from_slabs_is_that_of_all_logits_at_once(tiny_model, tmp_path):
+    ct, _, _ = bright_body(12)
+    ct = np.asfortranarray(np.concatenate([ct] * 2, axis=2))
+    grid = Grid(ct.shape, np.diag([6.0, 6.0, 6.0, 1.0]))
+    case = PredictionInput("a", lambda: (ct, grid))
+    settings = PredictSettings(tmp_path, confidence=True)
+    first, again = predict_label_maps(tiny_model, [case, case], settings)
+    assert first.confidences is not None
+    assert first.confidences == again.confidences
+    logits = whole_volume_logits(tiny_model.folder, ct)
+    share = logits.double().softmax(0).numpy()
+    labels = logits.argmax(0).numpy()
+    assert set(first.confidences) == set(tiny_model.names_by_value)
+    for value, confidence in first.confidences.items():
+        inside, unsure = labels == value, (share[value] >= 0.2) & (share[value] <= 0.8)
+        mean = share[value][inside].mean()
+        assert confidence.mean_probability == pytest.approx(mean, abs=2e-3)
+        assert confidence.uncertain_ml == pytest.approx(unsure.sum() * grid.voxel_ml, rel=0.01)
+        p = share[value][inside | unsure]
+        entropy = -(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean()
+        assert confidence.mean_entropy == pytest.approx(entropy, abs=2e-3)
+
+
+def test_confidence_is_left_out_unless_asked_for(tiny_model, tmp_path):
+    ct, _, grid = bright_body(3)
+    cases = [PredictionInput("a", lambda: (ct, grid))]
+    (made,) = predict_label_maps(tiny_model, cases, PredictSettings(tmp_path))
+    assert made.error is None
+    assert made.confidences is None
+
+
 def whole_volume_argmax(folder, ct):
     """Predict as nnU-Net does, with all logits in memory."""
+    return whole_volume_logits(folder, ct).argmax(0).numpy().T
+
+
+def whole_volume_logits(folder, ct):
+    """Give the logits of all voxels, shape (heads, Z, Y, X)."""
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -90,8 +126,7 @@ def whole_volume_argmax(folder, ct):
         image, None, {"spacing": [6.0, 6.0, 6.0]}, predictor.plans_manager,
         predictor.configuration_manager, predictor.dataset_json,
     )  # fmt: skip
-    logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data))
-    return logits.argmax(0).numpy().T
+    return predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data))
 
 
 def test_a_model_that_cannot_be_loaded_says_so_at_once(tiny_model, tmp_path):
