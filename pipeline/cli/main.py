@@ -62,6 +62,7 @@ SECTIONS = {
         imported("collect", "Take in what was changed in a session or an export."),
     ),
     "More": (
+        imported("benchmark-runtime", "Measure seconds and memory of predict on CTs of any size."),
         imported("models", "List the models that bootstrap knows; trust their weights."),
         imported("phantom", "Make synthetic CTs with truth for every structure."),
         imported("completion", "Print the completion script of a shell."),
