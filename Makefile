@@ -47,7 +47,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain evaluate gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -62,6 +62,8 @@ import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slic
 	$(MASKSMITH) $(foreach path,$(call typed,FROM),--from $(path)) $(MORE)
 retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
+train-final: $(STAMP) ## MODEL=1.5mm (five parts; PART=ribs for one) or 3mm: the models that leave the house
+	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
 evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted masks: Dice, NSD, figures
 	$(MASKSMITH) $(call flag,TRUTH,--truth) $(call flag,PREDICTIONS,--predictions) $(call flag,OUT,--out) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
@@ -82,7 +84,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer benchmark-runtime clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -101,6 +103,8 @@ bench-ribs: $(STAMP) ## measure the rib split; the table goes into docs/bootstra
 	$(PYTHON_HERE) -m benchmarks.ribs --page docs/bootstrap.md $(MORE)
 bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tables go into docs/transfer-heart.md
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
+bench-partial: $(STAMP) ## measure partial labels against the naive way; the table goes into docs/retrain.md
+	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
 benchmark-runtime: $(STAMP) ## ARGS="--out DIR" seconds and memory of predict, as a table
 	$(MASKSMITH) $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay

@@ -89,6 +89,11 @@ STAGES: tuple[StageRef, ...] = (
         "Train nnU-Net on what was accepted and predict the other cases.",
     ),
     StageRef(
+        "train-final",
+        "training.train_final",
+        "Train the final nnU-Net models on all that was decided, and pack them.",
+    ),
+    StageRef(
         "evaluate",
         "training.evaluate",
         "Score predictions against truth: Dice and NSD, with intervals by patient.",

@@ -28,6 +28,7 @@ from training.nnunet_model import NnunetModel
 from training.predict import Prediction, PredictionInput, PredictSettings, predict_label_maps
 
 log = logging.getLogger(__name__)
+_WARNINGS = ("restart", "fresh", "unreadable")
 _ABSENT = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
 
 
@@ -45,9 +46,20 @@ def undecided(record: CaseRecord, structures: Sequence[str]) -> tuple[str, ...]:
 
 
 def predict_cases(
-    model: NnunetModel, plan: TrainingPlan, workspace: Workspace, cases: Sequence[Case]
+    model: NnunetModel,
+    plan: TrainingPlan,
+    workspace: Workspace,
+    cases: Sequence[Case],
+    *,
+    confidence: bool = True,
 ) -> Iterator[Prediction]:
-    """Predict cases with a model on the device its training plan names."""
+    """Predict cases with a model on the device its training plan names.
+
+    Parameters
+    ----------
+    confidence : bool
+        Whether to say how sure the model is of each structure.
+    """
     recipe = plan.profile
     settings = PredictSettings(
         work_dir=plan.folder,
@@ -55,6 +67,7 @@ def predict_cases(
         threads=recipe.threads,
         tile_step=recipe.tile_step,
         log=plan.log,
+        confidence=confidence,
     )
     inputs = (PredictionInput(case.id, _CtOf(workspace, case)) for case in cases)
     return predict_label_maps(model, inputs, settings)
@@ -69,6 +82,8 @@ def store_prediction(
 ) -> Outcome:
     """Write and record these structures of a prediction; an empty mask says it was looked for.
 
+    How sure the model was of each structure is kept with its mask.
+
     Parameters
     ----------
     structures : collection of str
@@ -80,9 +95,17 @@ def store_prediction(
     if set(structures) != set(class_map.names):
         values = [class_map[name].value for name in structures]
         labels = np.where(np.isin(labels, values), labels, 0)
+    sure = prediction.confidences or {}
+    names = class_map.names_by_value
     try:
         masks = write_label_map_masks(
-            workspace.layout, case, labels, class_map, provenance, include_empty=structures
+            workspace.layout,
+            case,
+            labels,
+            class_map,
+            provenance,
+            include_empty=structures,
+            confidences={names[value]: each for value, each in sure.items() if value in names},
         )
     except MasksmithError as error:
         return Outcome(case.id, "failed", str(error))
@@ -103,13 +126,22 @@ class ProgressLog:
     subject: str
 
     def __call__(self, progress: Progress) -> None:
-        """Say one step."""
-        if progress.step == "prepare":
-            log.info("%s: fingerprint, plan, preprocess", self.subject)
-        elif progress.step == "export":
-            log.info("%s: exported case %d of %d", self.subject, progress.done, progress.total)
-        else:
-            log.info("%s: epoch %d of %d", self.subject, progress.done + 1, progress.total)
+        """Say one step; what a person should know of stands out as a warning."""
+        words = {
+            "prepare": "fingerprint, plan, preprocess",
+            "export": f"exported case {progress.done} of {progress.total}",
+            "train": f"epoch {progress.done + 1} of {progress.total}",
+            "resume": f"goes on from epoch {progress.done + 1} of {progress.total}"
+            if progress.done < progress.total
+            else "its last epoch was trained before; goes on after it",
+            "restart": f"was stopped in epoch {progress.done} of {progress.total}, before any "
+            "checkpoint: training begins again",
+            "warm_start": f"starts from the earlier model; {progress.note}",
+            "fresh": f"starts fresh: {progress.note}",
+            "unreadable": progress.note,
+        }
+        level = logging.WARNING if progress.step in _WARNINGS else logging.INFO
+        log.log(level, "%s: %s", self.subject, words[progress.step])
 
 
 @dataclass(frozen=True, slots=True)

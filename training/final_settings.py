@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin
-from training.profile import OWN_TRAINER, Profile
+from training.profile import OWN_TRAINER, PARTIAL_LABELS, Profile
+from training.skipped_slices import SkippedSlices
 
-FinalUndecided = Literal["refuse", "leave_out_case", "leave_out_structure"]
+FinalUndecided = Literal["refuse", "partial", "leave_out_case", "leave_out_structure"]
 EmptyClasses = Literal["refuse", "leave_out"]
 NOT_STATED = "not stated"
 # nnU-Net 2.8: the trainers that do not say their epochs in their name train 1000.
@@ -54,8 +55,8 @@ class FinalSettings(StageSettings):
     dry_run: bool = Field(False, description="Check everything and say what it would take.")
     split: Path | None = Field(
         None,
-        description="CSV with case_id or patient_id, and split (train, val, test); none: by patient "
-        "in the proportions below",
+        description="CSV with case_id or patient_id, and split (train, val, test); none: drawn by "
+        "patient in the proportions",
     )
     split_proportions: tuple[int, ...] = Field(
         (1082, 57, 65), description="Training, validation, test; only their proportion counts"
@@ -66,8 +67,13 @@ class FinalSettings(StageSettings):
     )
     undecided: FinalUndecided = Field(
         "refuse",
-        description="Where a structure is undecided in a case: refuse, or leave out the case or "
-        "the structure",
+        description="Where a structure is undecided in a case: refuse, learn the others from it, "
+        "or leave out the case or the structure",
+    )
+    skipped_slices: SkippedSlices = Field(
+        "ignore",
+        description="Slices between those a rough annotator drew on: voxels that count for "
+        "nothing, or background",
     )
     empty_classes: EmptyClasses = Field(
         "refuse", description="A structure that is present in no training case: refuse or leave out"
@@ -76,7 +82,7 @@ class FinalSettings(StageSettings):
         ("val",), description="Sides that the finished model is measured on"
     )
     probe: bool = Field(
-        True, description="Run some steps of the planned network first, for time and memory"
+        True, description="Plan and run some steps of the network first, for time and memory"
     )
     licence: str = Field(NOT_STATED, description="Licence of the model, for its card")
     citation: str = Field("", description="How to cite the model, for its card")
@@ -146,7 +152,9 @@ class FinalSettings(StageSettings):
 
     def deciding(self) -> dict[str, Any]:
         """Give the settings that decide what the model is, as JSON values."""
-        kept = {"model", "profile", "admit_unreviewed", "undecided", "empty_classes"}
+        kept = {
+            "model", "profile", "admit_unreviewed", "undecided", "skipped_slices", "empty_classes",
+        }  # fmt: skip
         chosen = self.training_profile()
         return self.model_dump(mode="json", include=kept) | {
             "trainer": chosen.trainer,
@@ -155,10 +163,13 @@ class FinalSettings(StageSettings):
         }
 
     def split_rule(self) -> dict[str, Any]:
-        """Give what decides the split, as JSON values; a CSV counts by its name and contents."""
-        if self.split is not None:
-            return {"split_file": self.split.name}
-        return {"split_proportions": list(self.split_proportions), "seed": self.seed}
+        """Give what decides the split, as JSON values; a CSV's contents are compared elsewhere."""
+        drawn = self.split is None
+        return {
+            "split": "drawn" if drawn else "given by a CSV",
+            "split_proportions": list(self.split_proportions) if drawn else None,
+            "seed": self.seed if drawn else None,
+        }
 
 
 def epochs_of(profile: Profile) -> int:
@@ -176,4 +187,4 @@ def iterations_of(profile: Profile) -> int:
 
 def is_our_trainer(profile: Profile) -> bool:
     """Tell whether nnU-Net alone does not know the trainer."""
-    return profile.trainer == OWN_TRAINER
+    return profile.trainer.removesuffix(PARTIAL_LABELS) == OWN_TRAINER

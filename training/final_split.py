@@ -10,16 +10,16 @@ patient
 """
 
 import csv
-import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Case
+from training.nnunet_dataset import by_seed
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -76,7 +76,7 @@ def patients_of(cases: Iterable[Case]) -> dict[str, str]:
     owners = {case.exam_id: case.patient_id for case in cases if case.exam_id and case.patient_id}
 
     def owner(case: Case) -> str:
-        return case.patient_id or owners.get(case.exam_id) or case.exam_id or case.id
+        return case.patient_id or owners.get(case.exam_id or "") or case.exam_id or case.id
 
     return {case.id: owner(case) for case in cases}
 
@@ -102,7 +102,7 @@ def draw_split(patients: Mapping[str, str], proportions: Sequence[int], seed: in
     BadInput
         If there are fewer than three patients.
     """
-    ordered = sorted(set(patients.values()), key=lambda patient: _rank(patient, seed))
+    ordered = by_seed(set(patients.values()), seed)
     if len(ordered) < _FEWEST_PATIENTS:
         raise BadInput(
             f"found {len(ordered)} patients with a decided structure, a split into training, "
@@ -170,10 +170,6 @@ def write_split(split: Split, path: Path) -> None:
     write_file_atomically(path, split.to_csv().encode())
 
 
-def _rank(patient: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest()
-
-
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -201,7 +197,7 @@ def _side(row: Mapping[str, str], where: str) -> Side:
     word = row["split"]
     if word not in SIDES:
         raise BadInput(f"{where}: split '{word}' is unknown, expected {', '.join(SIDES)}")
-    return cast("Side", word)
+    return word
 
 
 def _named_cases(

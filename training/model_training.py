@@ -2,10 +2,9 @@
 
 Used by ``retrain`` for a round and by anyone who needs a small real model (demo, tests).
 Every finished step leaves a mark, written atomically; after a kill the same call goes on where
-the last mark is, training from its newest checkpoint.
+the last mark is, training from its newest checkpoint, and says so.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +12,24 @@ from typing import Any
 
 from pipeline.anatomy import ClassMap
 from pipeline.engine import Engine
-from pipeline.volume import write_file_atomically
 from training.nnunet_dataset import DatasetSettings, TrainingCase, write_dataset
-from training.nnunet_model import NnunetModel, open_model
-from training.nnunet_process import (
-    Event,
-    NnunetFolders,
-    NnunetProcess,
-    ProcessSettings,
-    device_kind,
-    run_steps,
-)
+from training.nnunet_model import NnunetModel
+from training.nnunet_process import Event, NnunetProcess, ProcessSettings, device_kind, run_steps
 from training.profile import Profile
+from training.training_plan import TrainingPlan, WarmStart
+from training.training_record import (
+    MODEL_FILE,
+    epochs_begun,
+    is_marked,
+    is_trained,
+    mark_step,
+    note_epoch,
+    open_trained,
+    weights_digest,
+    write_record,
+    write_warm_start,
+)
 
-DATASET_NUMBER = 501
-MODEL_FILE = "masksmith_model.json"
 STEPS = ("prepare", "train")
 
 
@@ -38,65 +40,22 @@ class Progress:
     Attributes
     ----------
     step : str
-        ``export``, ``prepare`` or ``train``.
+        ``export``, ``prepare``, ``train``; ``resume`` when it goes on from a checkpoint,
+        ``restart`` when it had begun and there is none yet, ``unreadable`` when a checkpoint was
+        set aside, ``warm_start`` or ``fresh`` when an earlier model was to start from.
     done, total : int
-        Cases for ``export``, epochs for ``train``.
+        Cases for ``export``; epochs for ``train``, ``resume`` and ``restart``.
+    note : str
+        Further words.
     """
 
     step: str
     done: int = 0
     total: int = 0
+    note: str = ""
 
 
 OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """Everything that decides one training.
-
-    Attributes
-    ----------
-    folder : Path
-        Receives nnU-Net's three folders, the marks and the log.
-    name : str
-        Ends the nnU-Net dataset name: letters, digits, underscore.
-    class_map : ClassMap
-        Values 1..n.
-    record : mapping
-        Written beside the model, such as the manifest's digest.
-    dataset_number : int
-        nnU-Net's; models that are installed side by side need numbers of their own.
-    """
-
-    folder: Path
-    name: str
-    class_map: ClassMap
-    profile: Profile
-    dataset: DatasetSettings
-    record: dict[str, Any]
-    dataset_number: int = DATASET_NUMBER
-
-    @property
-    def dataset_name(self) -> str:
-        """Name of the nnU-Net dataset."""
-        return f"Dataset{self.dataset_number:03d}_{self.name}"
-
-    @property
-    def nnunet(self) -> NnunetFolders:
-        """nnU-Net's folders."""
-        return NnunetFolders(self.folder / "nnunet")
-
-    @property
-    def log(self) -> Path:
-        """What nnU-Net printed."""
-        return self.folder / "nnunet.log"
-
-    @property
-    def model_folder(self) -> Path:
-        """Where nnU-Net writes the model."""
-        name = f"{self.profile.trainer}__{self.profile.plans_name}__{self.profile.configuration}"
-        return self.nnunet.results / self.dataset_name / name
 
 
 def train_model(
@@ -115,32 +74,23 @@ def train_model(
     Raises
     ------
     BadInput
-        If the cases cannot be exported.
+        If the cases cannot be exported, or a finished model is gone or damaged.
     NnunetError
         If a step failed; the message has nnU-Net's last words and the log.
     """
     device_kind(plan.profile.device)
     if is_trained(plan):
-        return open_model(plan.model_folder)
+        return open_trained(plan)
+    if any(case.undecided for case in cases) and not plan.profile.learns_partial_labels:
+        raise ValueError("structures are undecided: take the profile's for_partial_labels()")
     raw = plan.nnunet.raw / plan.dataset_name
     exported = write_dataset(raw, cases, plan.class_map, plan.dataset, engine)
     for count, _ in enumerate(exported, start=1):
         on_progress(Progress("export", count, len(cases)))
-    missing = [step for step in STEPS if not _mark(plan, step).is_file()]
+    missing = [step for step in STEPS if not is_marked(plan, step)]
     if missing:
         _run(plan, missing, on_progress)
-    return open_model(plan.model_folder)
-
-
-def is_trained(plan: TrainingPlan) -> bool:
-    """Tell whether the training has ended; nnU-Net's raw and preprocessed data may be gone."""
-    return _mark(plan, "train").is_file() and (plan.model_folder / MODEL_FILE).is_file()
-
-
-def weights_digest(plan: TrainingPlan) -> str:
-    """Give the digest of a finished model's weights, whatever else its checkpoint holds."""
-    record = json.loads((plan.model_folder / MODEL_FILE).read_text())
-    return str(record["weights_digest"])
+    return open_trained(plan)
 
 
 def train_small_model(
@@ -168,6 +118,8 @@ def train_small_model(
     NnunetModel
         ``nnunet_model.export_zip`` packs it.
     """
+    if any(case.undecided for case in cases):
+        profile = profile.for_partial_labels()
     plan = TrainingPlan(
         folder=workdir,
         name="small",
@@ -180,24 +132,61 @@ def train_small_model(
 
 
 def _run(plan: TrainingPlan, steps: list[str], on_progress: OnProgress) -> None:
-    total = 0
-
-    def follow(event: Event) -> None:
-        nonlocal total
-        if event["event"] == "weights":
-            _write_json(plan.model_folder / MODEL_FILE, _model_record(plan, event["digest"]))
-        elif event["event"] == "step":
-            _write_json(_mark(plan, event["step"]), {"step": event["step"]})
-        elif event["event"] == "training":
-            total = int(event["epochs"])
-        elif event["event"] == "epoch":
-            on_progress(Progress("train", int(event["epoch"]), total))
-
     if "prepare" in steps:
         on_progress(Progress("prepare"))
     settings = ProcessSettings(plan.log, plan.profile.device, plan.profile.threads)
     job_file = plan.folder / "nnunet_job.json"
-    run_steps(NnunetProcess(_job(plan, steps), plan.nnunet, settings, job_file), follow)
+    process = NnunetProcess(_job(plan, steps), plan.nnunet, settings, job_file)
+    run_steps(process, _Follower(plan, on_progress, epochs_begun(plan)))
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Hears what the subprocess reports, keeps what must survive a kill, says the rest."""
+
+    plan: TrainingPlan
+    on_progress: OnProgress
+    begun: int
+    total: int = 0
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        hear: dict[str, Callable[[Event], None]] = {
+            "epoch": self._epoch,
+            "training": self._training,
+            "unreadable": self._unreadable,
+            "warm_start": self._warm_start,
+            "weights": lambda event: write_record(self.plan, event),
+            "step": lambda event: mark_step(self.plan, event["step"]),
+        }
+        if event["event"] in hear:
+            hear[event["event"]](event)
+
+    def _training(self, event: Event) -> None:
+        first, self.total = int(event["first"]), int(event["epochs"])
+        if first > 0:
+            self.on_progress(Progress("resume", first, self.total))
+        elif self.begun > 0:
+            self.on_progress(Progress("restart", self.begun, self.total))
+
+    def _epoch(self, event: Event) -> None:
+        epoch = int(event["epoch"])
+        note_epoch(self.plan, epoch + 1, self.total)
+        self.on_progress(Progress("train", epoch, self.total))
+
+    def _unreadable(self, event: Event) -> None:
+        note = f"{event['error']} and was set aside; {event['instead']} is used instead"
+        self.on_progress(Progress("unreadable", note=note))
+
+    def _warm_start(self, event: Event) -> None:
+        write_warm_start(self.plan, event)
+        if not event["loaded"]:
+            self.on_progress(Progress("fresh", note=str(event["why"])))
+            return
+        fresh = event["fresh"]
+        note = f"{len(event['carried'])} structures carried over"
+        note += f", {len(fresh)} start fresh ({', '.join(fresh[:3])})" if fresh else ""
+        self.on_progress(Progress("warm_start", note=note))
 
 
 def _job(plan: TrainingPlan, steps: list[str]) -> dict[str, Any]:
@@ -217,33 +206,17 @@ def _job(plan: TrainingPlan, steps: list[str]) -> dict[str, Any]:
         "processes": profile.processes,
         "data_workers": profile.data_workers,
         "validate": profile.validate_,
+        "warm_start": plan.warm_start.to_job() if plan.warm_start else None,
+        "epochs_begun": epochs_begun(plan),
     }
-
-
-def _model_record(plan: TrainingPlan, weights: str) -> dict[str, Any]:
-    return {
-        "weights_digest": weights,
-        "spacing_mm": plan.profile.spacing_mm,
-        "orientation": "RAS",
-        "structures": list(plan.class_map.names),
-        "class_map_digest": plan.class_map.digest,
-        "profile_digest": plan.profile.digest,
-        **plan.record,
-    }
-
-
-def _mark(plan: TrainingPlan, step: str) -> Path:
-    return plan.folder / f"{step}.done.json"
-
-
-def _write_json(path: Path, value: object) -> None:
-    write_file_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 __all__ = [
+    "MODEL_FILE",
     "OnProgress",
     "Progress",
     "TrainingPlan",
+    "WarmStart",
     "is_trained",
     "train_model",
     "train_small_model",

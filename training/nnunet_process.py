@@ -11,8 +11,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,10 @@ _KEPT = re.compile(
     r"^(PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|TEMP|SHELL|VIRTUAL_ENV|LD_LIBRARY_PATH|XDG_.*"
     r"|CUDA_.*|NVIDIA_.*|SYSTEMROOT|PYTHONPATH|SLURM_.*)$"
 )
+
+
+# Process group -> the thread that started it, as long as it may run.
+_started_by: dict[int, int] = {}
 
 
 class NnunetError(MasksmithError):
@@ -168,6 +173,7 @@ class NnunetProcess:
             "parent_pid": os.getpid(),
             "threads": self._settings.threads,
             "device": kind,
+            "raw": str(self._folders.raw),
             "preprocessed": str(self._folders.preprocessed),
             "results": str(self._folders.results),
         }
@@ -185,6 +191,7 @@ class NnunetProcess:
             errors="replace",
             start_new_session=True,
         )
+        _started_by[self._process.pid] = threading.get_ident()
         return self
 
     def __exit__(
@@ -203,6 +210,7 @@ class NnunetProcess:
                 with suppress(OSError):
                     stream.close()
         process.wait()
+        _started_by.pop(process.pid, None)
         if self._log is not None:
             self._log.close()
 
@@ -292,6 +300,14 @@ class NnunetProcess:
         if "No module named 'nnunetv2'" in words or "No module named 'torch'" in words:
             return MissingDependency("nnU-Net is not installed: pip install nnunetv2==2.8.1 torch")
         return NnunetError(f"nnU-Net stopped: {words} (log: {self._settings.log})")
+
+
+def kill_started_by(threads: Sequence[int | None]) -> None:
+    """Kill the subprocesses that these threads wait for, so that the threads can end."""
+    for group, thread in list(_started_by.items()):
+        if thread in threads:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
 
 def run_steps(process: NnunetProcess, on_event: Callable[[Event], None]) -> None:

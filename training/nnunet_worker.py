@@ -65,13 +65,25 @@ def prepare(job: dict[str, Any]) -> None:
     shutil.rmtree(Path(job["preprocessed"]) / job["dataset_name"], ignore_errors=True)
     number, processes = job["dataset_id"], job["processes"]
     api.extract_fingerprints([number], num_processes=processes, show_progress_bar=False)
-    plans_name = api.plan_experiments([number], job["planner"], job["gpu_memory_gb"])
-    if plans_name != job["plans"]:
-        raise ValueError(f"planner {job['planner']} writes {plans_name}, expected {job['plans']}")
+    if job["warm_start"]:
+        beside("nnunet_warm_start").take_over_plans(job)
+    else:
+        plan(job)
     add_configuration(job)
+    undecided = Path(job["raw"]) / job["dataset_name"] / "undecided.json"
+    shutil.copyfile(undecided, Path(job["preprocessed"]) / job["dataset_name"] / undecided.name)
     api.preprocess(
-        [number], plans_name, (job["configuration"],), (processes,), show_progress_bar=False
+        [number], job["plans"], (job["configuration"],), (processes,), show_progress_bar=False
     )
+
+
+def plan(job: dict[str, Any]) -> None:
+    """Let nnU-Net's planner write its plans."""
+    from nnunetv2.experiment_planning import plan_and_preprocess_api as api
+
+    name = api.plan_experiments([job["dataset_id"]], job["planner"], job["gpu_memory_gb"])
+    if name != job["plans"]:
+        raise ValueError(f"planner {job['planner']} writes {name}, expected {job['plans']}")
 
 
 class InlinePool:
@@ -130,9 +142,11 @@ def train(job: dict[str, Any]) -> None:
 
     # Planning crashes with 0, training in one process needs it.
     os.environ.update(nnUNet_n_proc_DA=str(job["data_workers"]))
+    checkpoints = beside("nnunet_checkpoints")
     folder = Path(job["results"]) / job["dataset_name"]
     folder /= f"{job['trainer']}__{job['plans']}__{job['configuration']}/fold_{job['fold']}"
-    resumed = usable_checkpoint(folder)
+    resumed = checkpoints.newest_readable(folder, report)
+    checkpoints.require_checkpoint(resumed, folder, job["epochs_begun"])
     trainer = get_trainer_from_args(
         job["dataset_name"],
         job["configuration"],
@@ -142,44 +156,16 @@ def train(job: dict[str, Any]) -> None:
         resumed is not None,
         device=torch_device(job["device"]),
     )
+    checkpoints.refuse_mirroring(trainer)
     maybe_load_checkpoint(trainer, resumed is not None, False)
+    if resumed is None and job["warm_start"]:
+        started = beside("nnunet_warm_start").start_from(trainer, job["warm_start"], checkpoints)
+        report(event="warm_start", **started)
     report(event="training", epochs=trainer.num_epochs, first=trainer.current_epoch)
     trainer.run_training()
     if job["validate"]:
         trainer.perform_actual_validation(False)
-    report(event="weights", digest=digest_of_weights(folder / "checkpoint_final.pth"))
-
-
-def digest_of_weights(checkpoint: Path) -> str:
-    """Sha256 (hex) of the weights alone: the rest of a checkpoint holds times."""
-    import hashlib
-
-    import torch
-
-    weights = torch.load(checkpoint, map_location="cpu", weights_only=False)["network_weights"]
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def usable_checkpoint(folder: Path) -> Path | None:
-    """Name the checkpoint nnU-Net will continue from; set half-written ones aside."""
-    import torch
-
-    for name in ("checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"):
-        path = folder / name
-        if not path.is_file():
-            continue
-        try:
-            torch.load(path, map_location="cpu", weights_only=False)
-        except (RuntimeError, EOFError, OSError, ValueError) as error:
-            sys.stdout.write(f"unreadable checkpoint {path} set aside: {error}\n")
-            path.rename(path.with_suffix(".unreadable"))
-            continue
-        return path
-    return None
+    report(event="weights", **checkpoints.finished_model(folder / "checkpoint_final.pth"))
 
 
 def predict(job: dict[str, Any]) -> None:

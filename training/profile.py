@@ -12,6 +12,15 @@ from pipeline.errors import UsageError
 
 OWN_TRAINER = "MasksmithTrainer"
 OWN_CONFIGURATION = "3d_masksmith"
+PARTIAL_LABELS = "_PartialLabels"
+TRAINERS_WITH_PARTIAL_LABELS = (
+    OWN_TRAINER,
+    "nnUNetTrainerNoMirroring",
+    "nnUNetTrainer_250epochs_NoMirroring",
+    "nnUNetTrainer_2000epochs_NoMirroring",
+    "nnUNetTrainer_4000epochs_NoMirroring",
+    "nnUNetTrainer_8000epochs_NoMirroring",
+)
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PLANS_OF_PLANNER = {
     "ExperimentPlanner": "nnUNetPlans",
@@ -114,12 +123,13 @@ class Profile(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Profile":
-        if "mirror" not in self.trainer.lower() and self.trainer != OWN_TRAINER:
+        is_own = self.trainer.removesuffix(PARTIAL_LABELS) == OWN_TRAINER
+        if "mirror" not in self.trainer.lower() and not is_own:
             raise ValueError(
                 f"trainer {self.trainer} mirrors, and then left and right cannot be told apart: "
                 f"use {OWN_TRAINER} or one of nnU-Net's *NoMirroring trainers"
             )
-        if (self.training is not None) != (self.trainer == OWN_TRAINER):
+        if (self.training is not None) != is_own:
             raise ValueError(f"'training' goes with {OWN_TRAINER} and with no other trainer")
         if self.planner not in PLANS_OF_PLANNER:
             raise ValueError(f"planner {self.planner} is unknown: {', '.join(PLANS_OF_PLANNER)}")
@@ -134,6 +144,29 @@ class Profile(BaseModel):
     def plans_name(self) -> str:
         """Name of the plans file that the planner writes."""
         return PLANS_OF_PLANNER[self.planner]
+
+    @property
+    def learns_partial_labels(self) -> bool:
+        """Whether its trainer can learn from cases in which a structure is undecided."""
+        return self.trainer.endswith(PARTIAL_LABELS)
+
+    def for_partial_labels(self) -> "Profile":
+        """Give this recipe with the form of its trainer for partly decided cases.
+
+        Raises
+        ------
+        UsageError
+            If its trainer has none.
+        """
+        if self.learns_partial_labels:
+            return self
+        if self.trainer not in TRAINERS_WITH_PARTIAL_LABELS:
+            raise UsageError(
+                f"trainer {self.trainer} cannot learn from cases in which a structure is "
+                f"undecided; those that can: {', '.join(TRAINERS_WITH_PARTIAL_LABELS)}. Use one "
+                "of them, or --undecided leave_out_structure or leave_out_case"
+            )
+        return self.model_copy(update={"trainer": self.trainer + PARTIAL_LABELS})
 
     @property
     def digest(self) -> str:

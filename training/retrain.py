@@ -1,92 +1,75 @@
 """STAGE retrain: one active-learning round, from accepted masks to predictions to correct.
 
-Freeze the manifest, export, plan, preprocess, train without mirroring, predict every case that
-still has an undecided structure. Killed anywhere, the same command goes on with the same
-manifest. The paper retrained after 5, 20, 100 and 1000 subjects (section 2.2.4).
+Freeze the manifest, export, plan, preprocess, train without mirroring, compare with the rounds
+before on the validation cases, predict every case that still has an undecided structure. Killed
+anywhere, the same command goes on with the same manifest. The paper retrained after 5, 20, 100
+and 1000 subjects (section 2.2.4).
 """
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.engine import Engine
 from pipeline.errors import BadInput
 from pipeline.stage import Outcome, Stage
-from pipeline.workspace import (
-    Case,
-    CaseRecord,
-    Mask,
-    Provenance,
-    Round,
-    Workspace,
-    settings_digest,
-)
-from training.case_prediction import (
-    ProgressLog,
-    predict_cases,
-    software,
-    store_prediction,
-    undecided,
-)
-from training.model_training import (
-    TrainingPlan,
-    is_trained,
-    train_model,
-    weights_digest,
-)
-from training.nnunet_dataset import DatasetSettings
+from pipeline.workspace import Round, Workspace
+from training.case_prediction import ProgressLog, predict_cases, store_prediction, undecided
+from training.model_training import is_trained, train_model, weights_digest
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import NnunetError
+from training.predict import Prediction
+from training.promotion import (
+    Promotion,
+    check_promote_anyway,
+    promotion_outcomes,
+    read_promotions,
+    write_promotion,
+)
 from training.retrain_settings import RetrainSettings
 from training.round_cases import training_cases
-from training.round_choice import Choice
-from training.round_manifest import ALL, Manifest, freeze_round
+from training.round_comparison import compare_with_earlier
+from training.round_manifest import Manifest, freeze_round
+from training.round_model import RoundModel, missing_masks, round_models
+from training.side_by_side import require_devices, run_side_by_side
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RoundModel:
-    """One model of a round: what it learns and where it is made."""
+class _Predicted:
+    """A prediction on its way to the driver, which stores and records it."""
 
-    workspace: Workspace
-    manifest: Manifest
-    name: str
-    choice: Choice
-    plan: TrainingPlan
+    model: RoundModel
+    prediction: Prediction
+    structures: tuple[str, ...]
 
-    @property
-    def subject(self) -> str:
-        """How the model is called in outcomes and messages."""
-        number = f"round {self.manifest.round}"
-        return number if self.name == ALL else f"{number}, {self.name}"
+
+_Told = Outcome | Promotion | _Predicted
 
 
 def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iterator[Outcome]:
-    """Take a round from wherever it stands to its end; one outcome per model and case.
+    """Take a round from wherever it stands to its end; outcomes per model, structure and case.
 
     A model that cannot be made is an outcome too, and the other parts' models go on.
     """
-    recipe = settings.recipe()
+    if not workspace.layout.manifest(settings.round).is_file():
+        settings.recipe()
+        require_devices(settings.places)
     manifest = freeze_round(workspace, settings)
     workspace.record_round(
         Round(manifest.round, manifest.target_cases, manifest.digest, manifest.created)
     )
-    for name, choice in manifest.models.items():
-        plan = TrainingPlan(
-            folder=workspace.layout.round_dir(manifest.round) / _folder_name(name),
-            name=_folder_name(name),
-            class_map=workspace.class_map.subset(choice.structures),
-            profile=recipe,
-            dataset=DatasetSettings(recipe.spacing_mm, settings.validation_cases, settings.seed),
-            record={"round": manifest.round, "manifest": manifest.digest, "model": name},
-        )
-        model = RoundModel(workspace, manifest, name, choice, plan)
-        try:
-            yield from _run_model(model, engine)
-        except (NnunetError, BadInput) as error:
-            yield Outcome(model.subject, "failed", str(error))
+    models = round_models(workspace, manifest, settings)
+    check_promote_anyway(
+        settings.promote_anyway, {name for model in models for name in model.choice.structures}
+    )
+    if not all(is_trained(model.plan) for model in models):
+        require_devices(settings.places)
+    stories = [partial(_story, model, settings, engine) for model in models]
+    for told in run_side_by_side(stories, settings.places):
+        yield from _settle(workspace, manifest, told)
 
 
 STAGE = Stage(
@@ -98,91 +81,85 @@ STAGE = Stage(
 )
 
 
-def _run_model(model: RoundModel, engine: Engine) -> Iterator[Outcome]:
-    kept = is_trained(model.plan)
-    if not kept:
-        _say_what_is_left_out(model)
-    cases = training_cases(model.workspace, model.choice, model.plan.class_map)
-    trained = train_model(model.plan, cases, ProgressLog(model.subject), engine)
-    yield Outcome(
-        model.subject,
-        "kept" if kept else "done",
-        _note(model),
-        {
-            "cases": len(model.choice.cases),
-            "structures": len(model.choice.structures),
-            "left_out_structures": dict(model.choice.left_out_structures),
-            "left_out_cases": len(model.choice.left_out_cases),
-            "weights": weights_digest(model.plan),
-        },
-    )
-    yield from _predict(model, trained)
-
-
-def _predict(model: RoundModel, trained: NnunetModel) -> Iterator[Outcome]:
-    provenance = _provenance(model)
-    waiting: list[Case] = []
-    for record in model.workspace.records():
-        if record.excluded or not undecided(record, model.choice.structures):
-            continue
-        if _is_predicted(record, model.choice.structures, provenance):
-            yield Outcome(record.case.id, "kept", f"{model.subject} was predicted before")
-        else:
-            waiting.append(record.case)
-    if not waiting:
-        return
-    class_map = model.plan.class_map
-    for prediction in predict_cases(trained, model.plan, model.workspace, waiting):
-        yield store_prediction(model.workspace, model.plan, prediction, provenance, class_map.names)
-
-
-def _is_predicted(record: CaseRecord, structures: tuple[str, ...], provenance: Provenance) -> bool:
-    def ours(mask: Mask) -> bool:
-        made = mask.provenance
-        return made.maker == provenance.maker and made.sources == provenance.sources
-
-    return set(structures) <= {mask.structure for mask in record.masks if ours(mask)}
-
-
-def _provenance(model: RoundModel) -> Provenance:
-    number = model.manifest.round
-    folder = model.plan.model_folder.relative_to(model.workspace.layout.root)
-    return Provenance(
-        origin="round",
-        maker=f"round:{number}",
-        round=number,
-        settings_digest=settings_digest(model.manifest.settings),
-        software=software(),
-        sources={
-            "manifest": model.manifest.digest,
-            "weights": weights_digest(model.plan),
-            "model_folder": folder.as_posix(),
-        },
-    )
-
-
-def _folder_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "_", name)
-
-
-def _note(model: RoundModel) -> str:
-    choice = model.choice
-    text = f"learned {len(choice.structures)} structures from {len(choice.cases)} cases"
-    left = [
-        f"{len(names)} {what}"
-        for names, what in (
-            (choice.left_out_structures, "structures"),
-            (choice.left_out_cases, "cases"),
+def _settle(workspace: Workspace, manifest: Manifest, told: _Told) -> Iterator[Outcome]:
+    """Do what only the driver may do: write the ledger and the files of the round."""
+    if isinstance(told, Outcome):
+        yield told
+    elif isinstance(told, Promotion):
+        write_promotion(workspace.layout, manifest.round, told)
+    else:
+        model = told.model
+        yield store_prediction(
+            workspace, model.plan, told.prediction, model.provenance, told.structures
         )
-        if names
-    ]
-    return f"{text}; left out: {', '.join(left)}" if left else text
 
 
-def _say_what_is_left_out(model: RoundModel) -> None:
-    path = model.workspace.layout.manifest(model.manifest.round)
-    for name, reason in list(model.choice.left_out_structures.items())[:5]:
-        log.warning("%s: %s is left out: %s", model.subject, name, reason)
-    more = len(model.choice.left_out_structures) - 5
-    if more > 0:
-        log.warning("%s: %d more structures are left out, see %s", model.subject, more, path)
+def _story(
+    model: RoundModel, settings: RetrainSettings, engine: Engine, device: str
+) -> Iterator[_Told]:
+    """Tell what happens to one model; it may run in a thread and writes nothing of the driver's."""
+    model = model.on_device(device)
+    try:
+        kept = is_trained(model.plan)
+        trained = _train(model, engine)
+        yield _model_outcome(model, kept=kept)
+        promotion = _promote(model, trained, settings)
+        yield promotion
+        yield from promotion_outcomes(promotion, model.subject)
+        yield from _predict(model, trained, promotion.promoted)
+    except (NnunetError, BadInput) as error:
+        yield Outcome(model.subject, "failed", str(error))
+
+
+def _train(model: RoundModel, engine: Engine) -> NnunetModel:
+    if not is_trained(model.plan):
+        for line in model.left_out():
+            log.warning("%s", line)
+        model = model.with_start()
+        if why := model.manifest.starts.get(model.name, {}).get("why_fresh"):
+            log.warning("%s: starts fresh: %s", model.subject, why)
+    skipped = model.manifest.settings["skipped_slices"]
+    cases = training_cases(model.workspace, model.choice, model.plan.class_map, skipped)
+    return train_model(model.plan, cases, ProgressLog(model.subject), engine)
+
+
+def _model_outcome(model: RoundModel, *, kept: bool) -> Outcome:
+    figures = {
+        "cases": len(model.choice.cases),
+        "structures": len(model.choice.structures),
+        "left_out_structures": dict(model.choice.left_out_structures),
+        "left_out_cases": len(model.choice.left_out_cases),
+        "weights": weights_digest(model.plan),
+        "start": model.start_in_words,
+    }
+    return Outcome(model.subject, "kept" if kept else "done", model.note, figures)
+
+
+def _promote(model: RoundModel, trained: NnunetModel, settings: RetrainSettings) -> Promotion:
+    """Give the comparison made before with these very weights, else make it now."""
+    layout, number = model.workspace.layout, model.manifest.round
+    promotion = read_promotions(layout, number).get(model.name)
+    if promotion is None or promotion.weights != weights_digest(model.plan):
+        promotion = compare_with_earlier(model, trained)
+    return promotion.decided(settings.promotion_margin, settings.promote_anyway)
+
+
+def _predict(
+    model: RoundModel, trained: NnunetModel, promoted: tuple[str, ...]
+) -> Iterator[Outcome | _Predicted]:
+    """Predict what is undecided; in each case only what this model has not stored yet."""
+    provenance = model.provenance
+    waiting: dict[str, tuple[str, ...]] = {}
+    cases = []
+    for record in model.workspace.records() if promoted else ():
+        if record.excluded or not undecided(record, promoted):
+            continue
+        missing = missing_masks(record, promoted, provenance)
+        if missing:
+            waiting[record.case.id] = missing
+            cases.append(record.case)
+        else:
+            yield Outcome(record.case.id, "kept", f"{model.subject} was predicted before")
+    if cases:
+        for prediction in predict_cases(trained, model.plan, model.workspace, cases):
+            yield _Predicted(model, prediction, waiting[prediction.id])

@@ -1,6 +1,7 @@
 """Settings of the stage retrain."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,8 +10,10 @@ from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin, settings_digest
 from training.profile import Profile
+from training.skipped_slices import SkippedSlices
 
-Undecided = Literal["leave_out_structure", "leave_out_case"]
+Start = Literal["previous", "fresh"]
+Undecided = Literal["partial", "leave_out_structure", "leave_out_case"]
 
 
 class RetrainSettings(StageSettings):
@@ -24,7 +27,9 @@ class RetrainSettings(StageSettings):
         (), description="Structures to train on; none: every one that was decided"
     )
     parts: tuple[str, ...] = Field(
-        (), description="Body parts to train on; none: all of the class map"
+        (),
+        description="Body parts to train on: parts of the class map, or files in configs/parts; "
+        "none: all of the class map",
     )
     one_model_per_part: bool = Field(
         False, description="Train one model per body part instead of one for everything"
@@ -38,15 +43,40 @@ class RetrainSettings(StageSettings):
     admit_unreviewed: tuple[Origin, ...] = Field(
         (), description="Origins whose masks are trained on although nobody accepted them"
     )
-    undecided: Undecided | None = Field(
-        None,
-        description="Where a structure is undecided: leave out the structure or the case; none: "
-        "the case when structures are named, else the structure",
+    undecided: Undecided = Field(
+        "partial",
+        description="Where a structure is undecided in a case: learn the others from it, or leave "
+        "out the structure or the case",
+    )
+    skipped_slices: SkippedSlices = Field(
+        "ignore",
+        description="Slices between those a rough annotator drew on: voxels that count for "
+        "nothing, or background",
     )
     validation_cases: int | None = Field(
         None, ge=0, description="Patients kept for validation; none: one in twenty"
     )
     seed: int = Field(1234, ge=0, description="Chooses the validation patients")
+    warm_start: Start = Field(
+        "fresh",
+        description="Start from random weights, or from those of the previous round's model of "
+        "the same name",
+    )
+    promotion_margin: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="How far a structure may fall behind the previous round on the validation "
+        "cases (Dice, share missed, share of false positives) and still be promoted",
+    )
+    promote_anyway: tuple[str, ...] = Field(
+        (),
+        description="Structures whose masks of this round are stored although they fell; all: "
+        "every structure",
+    )
+    allow_other_class_map: bool = Field(
+        False, description="Go on although the class map is not that of the previous round"
+    )
     spacing_mm: float | None = Field(
         None, gt=0, description="Isotropic spacing of the model instead of the profile's"
     )
@@ -56,6 +86,12 @@ class RetrainSettings(StageSettings):
         description="cpu, gpu or gpu:N instead of the profile's",
         json_schema_extra={"flag": "-d/--device"},
     )
+    gpus: tuple[int, ...] = Field(
+        (),
+        description="Numbers of the GPUs that the models of a round are spread over, one model "
+        "at a time on each; none: one model after the other on the device",
+    )
+    configs: Path | None = Field(None, description="Folder of the settings files, for parts")
     profiles: Mapping[str, Profile] = Field(
         default_factory=dict,
         description="Recipes by name, from the settings file",
@@ -69,11 +105,19 @@ class RetrainSettings(StageSettings):
         return sizes[min(self.round, len(sizes)) - 1]
 
     @property
-    def undecided_rule(self) -> Undecided:
-        """What happens to undecided structures, after the default was applied."""
-        if self.undecided is not None:
-            return self.undecided
-        return "leave_out_case" if self.structures else "leave_out_structure"
+    def places(self) -> tuple[str, ...]:
+        """Devices on which models are made, each one model at a time.
+
+        Raises
+        ------
+        UsageError
+            If GPUs are named beside another device.
+        """
+        if not self.gpus:
+            return (self.recipe().device,)
+        if self.device is not None and self.device != "gpu":
+            raise UsageError(f"--gpus does not go with --device {self.device}: name one of them")
+        return tuple(f"gpu:{number}" for number in dict.fromkeys(self.gpus))
 
     def recipe(self) -> Profile:
         """Give the chosen profile with the overrides of this call.
@@ -93,16 +137,16 @@ class RetrainSettings(StageSettings):
     def deciding(self) -> dict[str, Any]:
         """Give the settings that decide what the round's model is, as JSON values.
 
-        How fast it is made (device, threads) and whether fewer cases were allowed is left out.
+        How fast it is made (device, GPUs, threads), whether fewer cases were allowed and what is
+        promoted is left out.
         """
         kept = {
             "round", "profile", "structures", "parts", "one_model_per_part", "admit_unreviewed",
-            "validation_cases", "seed",
+            "validation_cases", "seed", "warm_start", "undecided", "skipped_slices",
         }  # fmt: skip
         recipe = self.recipe()
         return self.model_dump(mode="json", include=kept) | {
             "target_cases": self.target_cases,
-            "undecided": self.undecided_rule,
             "spacing_mm": recipe.spacing_mm,
             "recipe": recipe.digest,
         }

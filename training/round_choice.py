@@ -7,6 +7,8 @@ state
 undecided
     No state: nobody accepted a mask and nobody said that it is absent. An undecided
     structure is never trained as background.
+partial
+    Learning from a case whatever is decided in it, though other structures are undecided.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -64,7 +66,7 @@ class Choice:
     structures : tuple of str
         In the order of the class map.
     cases : mapping
-        Case id to structure to state; every structure has a state in every case.
+        Case id to structure to state; a structure that is missing is undecided in that case.
     left_out_structures, left_out_cases : mapping
         Name to reason.
     """
@@ -73,6 +75,15 @@ class Choice:
     cases: Mapping[str, Mapping[str, State]]
     left_out_structures: Mapping[str, str] = field(default_factory=dict)
     left_out_cases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a structure is undecided in a case."""
+        return any(self.undecided_in(case) for case in self.cases)
+
+    def undecided_in(self, case: str) -> frozenset[str]:
+        """Name the structures that are undecided in a case."""
+        return frozenset(self.structures) - set(self.cases[case])
 
 
 def states_of(
@@ -114,14 +125,16 @@ def choose(
     rule: Undecided,
     at_least: int,
 ) -> Choice:
-    """Choose cases and structures so that nothing undecided is among them.
+    """Choose cases and structures.
 
+    ``partial``: every case in which anything is decided, and every structure that is present
+    in one of them; what is undecided in a case stays undecided.
     ``leave_out_case``: all of `names`, in the cases where each of them is decided.
     ``leave_out_structure``: cases with most decided structures first, as many as give the
     most decided pairs of case and structure while there are `at_least` so many cases; then
     every other case in which the remaining structures are decided too.
-    In both, a structure that is present in none of the cases is left out: there is nothing
-    to learn from.
+    With the last two nothing undecided is left. In all three, a structure that is present in
+    none of the cases is left out: there is nothing to learn from.
 
     Parameters
     ----------
@@ -132,6 +145,8 @@ def choose(
     at_least : int
         Cases the round needs; the result may have fewer if there are fewer.
     """
+    if rule == "partial":
+        return _choose_partial(states, names)
     wanted = list(names) if rule == "leave_out_case" else _widely_decided(states, names, at_least)
     chosen = sorted(case for case in states if wanted and all(n in states[case] for n in wanted))
     present = [n for n in wanted if any(states[case][n].kind == "mask" for case in chosen)]
@@ -165,6 +180,25 @@ def require_enough(choice: Choice, states: Mapping[str, Mapping[str, State]], ne
     )
 
 
+def _choose_partial(states: Mapping[str, Mapping[str, State]], names: Sequence[str]) -> Choice:
+    present = [
+        name
+        for name in names
+        if any(name in known and known[name].kind == "mask" for known in states.values())
+    ]
+    cases = {
+        case: {name: states[case][name] for name in present if name in states[case]}
+        for case in sorted(states)
+    }
+    chosen = {case: known for case, known in cases.items() if known}
+    return Choice(
+        structures=tuple(present),
+        cases=chosen,
+        left_out_structures=_why_structures(states, names, names, present, list(chosen)),
+        left_out_cases=_why_cases(states, present or names, list(chosen)),
+    )
+
+
 def _widely_decided(
     states: Mapping[str, Mapping[str, State]], names: Sequence[str], at_least: int
 ) -> list[str]:
@@ -193,6 +227,8 @@ def _why_structures(
             reasons[name] = f"undecided in {len(states) - count} of {len(states)} cases"
         elif name not in present:
             reasons[name] = f"present in none of the {len(chosen)} training cases"
+            if not any(name in known for known in states.values()):
+                reasons[name] = f"undecided in all {len(states)} cases"
     return reasons
 
 

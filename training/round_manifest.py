@@ -6,19 +6,23 @@ and what a prediction's provenance leads back to.
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput, UsageError
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Layout, Workspace, digest_of, now_utc
+from training.nnunet_dataset import DatasetSettings
+from training.parts import models_wanted
 from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, require_enough, states_of
+from training.validation_patients import grow_validation
+from training.warm_start import choose_start
 
+log = logging.getLogger(__name__)
 FORMAT = 1
-ALL = "all"
 
 
 class RoundFrozen(UsageError):  # noqa: N818 - a state, not a fault
@@ -37,6 +41,11 @@ class Manifest:
         The deciding settings as JSON values.
     class_map_digest : str
         Of the workspace's class map at the time.
+    validation : tuple of str
+        Patients whose cases validate and are not trained on.
+    starts : mapping
+        Model name to the earlier model it starts from, or why it starts fresh; empty where every
+        model starts fresh as it was told to.
     """
 
     round: int
@@ -45,6 +54,8 @@ class Manifest:
     class_map_digest: str
     models: Mapping[str, Choice]
     created: str
+    validation: tuple[str, ...] = ()
+    starts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -54,8 +65,8 @@ class Manifest:
         return digest_of(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON values."""
-        return {
+        """Give plain JSON values; what came later is left out while empty, for the digest."""
+        values = {
             "format": FORMAT,
             "round": self.round,
             "target_cases": self.target_cases,
@@ -63,14 +74,23 @@ class Manifest:
             "class_map_digest": self.class_map_digest,
             "models": {name: choice_to_dict(choice) for name, choice in self.models.items()},
             "created": self.created,
+            "validation": list(self.validation),
+            "starts": {name: dict(start) for name, start in self.starts.items()},
         }
+        later = ("validation", "starts")
+        return {name: value for name, value in values.items() if value or name not in later}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Manifest":
         """Read what :meth:`to_dict` gave."""
         models = {name: choice_from_dict(each) for name, each in values["models"].items()}
         kept = ("round", "target_cases", "settings", "class_map_digest", "created")
-        return cls(models=models, **{name: values[name] for name in kept})
+        return cls(
+            models=models,
+            validation=tuple(values.get("validation", ())),
+            starts=values.get("starts", {}),
+            **{name: values[name] for name in kept},
+        )
 
 
 def freeze_round(workspace: Workspace, settings: RetrainSettings) -> Manifest:
@@ -89,6 +109,8 @@ def freeze_round(workspace: Workspace, settings: RetrainSettings) -> Manifest:
     if path.is_file():
         manifest = read_manifest(workspace.layout, settings.round)
         _check_settings(manifest, settings)
+        _check_parts(manifest, models_wanted(workspace.class_map, settings))
+        log.info("round %d: goes on with the manifest of %s", manifest.round, manifest.created)
     else:
         manifest = _make(workspace, settings)
         text = json.dumps(manifest.to_dict(), indent=1) + "\n"
@@ -109,38 +131,39 @@ def read_manifest(layout: Layout, number: int) -> Manifest:
         raise BadInput(f"{path}: no readable manifest ({error}); restore it") from error
 
 
-def models_wanted(class_map: ClassMap, settings: RetrainSettings) -> dict[str, tuple[str, ...]]:
-    """Name the models of a round and the structures each is asked to learn.
+def rounds_frozen(layout: Layout) -> tuple[int, ...]:
+    """List every round that was frozen, oldest first."""
+    found = layout.rounds_dir.glob("*/manifest.json")
+    return tuple(sorted(int(path.parent.name) for path in found if path.parent.name.isdecimal()))
 
-    Raises
-    ------
-    UsageError
-        If a part or structure does not exist, or nothing is left.
-    """
-    unknown = [part for part in settings.parts if part not in class_map.parts]
-    if unknown:
-        raise UsageError(
-            f"parts {', '.join(unknown)} are not in {class_map.name}: {', '.join(class_map.parts)}"
-        )
-    named = {class_map[name].name for name in settings.structures}
-    wanted = [
-        structure
-        for structure in class_map
-        if (not named or structure.name in named)
-        and (not settings.parts or structure.part in settings.parts)
-    ]
-    if not wanted:
-        raise UsageError("no structure is both in --structures and in --parts")
-    if not settings.one_model_per_part:
-        return {ALL: tuple(structure.name for structure in wanted)}
-    groups: dict[str, tuple[str, ...]] = {}
-    for structure in wanted:
-        part = structure.part or "other"
-        groups[part] = (*groups.get(part, ()), structure.name)
-    return groups
+
+def earlier_rounds(layout: Layout, number: int) -> tuple[int, ...]:
+    """List the rounds before this one that were frozen, newest first."""
+    return tuple(n for n in reversed(rounds_frozen(layout)) if n < number)
 
 
 def _make(workspace: Workspace, settings: RetrainSettings) -> Manifest:
+    _check_class_map(workspace, settings)
+    models = _choices(workspace, settings)
+    starts = {}
+    if settings.warm_start == "previous":
+        starts = {
+            name: choose_start(workspace.layout, settings.round, name, settings.recipe()).to_dict()
+            for name in models
+        }
+    return Manifest(
+        round=settings.round,
+        target_cases=settings.target_cases,
+        settings=settings.deciding(),
+        class_map_digest=workspace.class_map.digest,
+        models=models,
+        created=now_utc(),
+        validation=_hold_out(workspace, settings, models),
+        starts=starts,
+    )
+
+
+def _choices(workspace: Workspace, settings: RetrainSettings) -> dict[str, Choice]:
     models = {}
     records = [record for record in workspace.records() if not record.excluded]
     for name, structures in models_wanted(workspace.class_map, settings).items():
@@ -149,17 +172,41 @@ def _make(workspace: Workspace, settings: RetrainSettings) -> Manifest:
             for record in records
         }
         at_least = 1 if settings.allow_fewer else settings.target_cases
-        choice = choose(states, structures, rule=settings.undecided_rule, at_least=at_least)
+        choice = choose(states, structures, rule=settings.undecided, at_least=at_least)
         require_enough(choice, states, at_least)
         models[name] = choice
-    return Manifest(
-        round=settings.round,
-        target_cases=settings.target_cases,
-        settings=settings.deciding(),
-        class_map_digest=workspace.class_map.digest,
-        models=models,
-        created=now_utc(),
-    )
+    return models
+
+
+def _hold_out(
+    workspace: Workspace, settings: RetrainSettings, models: Mapping[str, Choice]
+) -> tuple[str, ...]:
+    """Keep the validation patients out of the round, with new ones where it has grown."""
+    layout = workspace.layout
+    patient_of = {case.id: case.patient_id or case.id for case in workspace.cases()}
+    chosen = {patient_of[case] for choice in models.values() for case in choice.cases}
+    trained: set[str] = set()
+    for number in rounds_frozen(layout):
+        manifest = read_manifest(layout, number)
+        cases = {case for choice in manifest.models.values() for case in choice.cases}
+        trained |= {patient_of.get(case, case) for case in cases} - set(manifest.validation)
+    wish = DatasetSettings(validation_cases=settings.validation_cases, seed=settings.seed)
+    return grow_validation(layout, chosen, trained, wish, settings.round)
+
+
+def _check_class_map(workspace: Workspace, settings: RetrainSettings) -> None:
+    """Refuse another class map than that of the round before, unless told to go on."""
+    earlier = earlier_rounds(workspace.layout, settings.round)
+    if not earlier or settings.allow_other_class_map:
+        return
+    before = read_manifest(workspace.layout, earlier[0])
+    if before.class_map_digest != workspace.class_map.digest:
+        raise BadInput(
+            f"{workspace.layout.class_map_file}: is not the class map of round {earlier[0]} "
+            f"(digest {workspace.class_map.digest[:12]}, was {before.class_map_digest[:12]}): "
+            "restore it; or, if structures were added or renamed on purpose, go on with "
+            "--allow-other-class-map"
+        )
 
 
 def _check_settings(manifest: Manifest, settings: RetrainSettings) -> None:
@@ -174,9 +221,10 @@ def _check_settings(manifest: Manifest, settings: RetrainSettings) -> None:
 def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say of each deciding setting that is not what it was: its name, what it was, what it is."""
     return [
-        f"{name} was {_shown(then.get(name))}, now {_shown(value)}"
+        f"{name} was {_shown(then[name])}, now {_shown(value)}"
         for name, value in now.items()
-        if then.get(name) != value
+        # What was frozen before there was a setting was made without it.
+        if name in then and then[name] != value
     ]
 
 
@@ -188,6 +236,19 @@ def missing_masks(layout: Layout, cases: Mapping[str, Mapping[str, State]]) -> l
         for structure, state in states.items()
         if state.mask_id is not None and not layout.mask(case, structure, state.mask_id).is_file()
     ]
+
+
+def _check_parts(manifest: Manifest, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a part whose file names other structures than when the round was frozen."""
+    for name, structures in wanted.items():
+        choice = manifest.models.get(name)
+        frozen = {*choice.structures, *choice.left_out_structures} if choice else set()
+        if frozen != set(structures):
+            raise RoundFrozen(
+                f"round {manifest.round} was frozen with {len(frozen)} structures in '{name}', now "
+                f"there are {len(structures)}: restore the file of that part, or start a new round "
+                f"with --round {manifest.round + 1}"
+            )
 
 
 def _check_still_there(workspace: Workspace, manifest: Manifest) -> None:

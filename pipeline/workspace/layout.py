@@ -108,6 +108,15 @@ class Layout:
         """Give the path of what a round was trained on, frozen."""
         return self.round_dir(number) / "manifest.json"
 
+    def promotion(self, number: int) -> Path:
+        """Give the path of how a round compares with the earlier ones, structure by structure."""
+        return self.round_dir(number) / "promotion.json"
+
+    @property
+    def validation_file(self) -> Path:
+        """The patients that no round is ever trained on."""
+        return self.rounds_dir / "validation.json"
+
     @property
     def models_dir(self) -> Path:
         """Model cards as they were used, and approvals of foreign weights."""

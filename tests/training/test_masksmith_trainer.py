@@ -1,13 +1,9 @@
 import pytest
 import torch
 
-from training.nnunet_trainers.masksmith_trainer import (
-    SampledLoss,
-    _dice,
-    _entropy,
-    _schedule,
-    quickly_augmented,
-)
+from training.nnunet_trainers.masksmith.quick_augmentation import quickly_augmented
+from training.nnunet_trainers.masksmith.sampled_loss import SampledLoss, _dice, _entropy
+from training.nnunet_trainers.masksmith.trainer import _schedule
 
 
 def patch(classes: int = 5, size: int = 24) -> tuple[torch.Tensor, torch.Tensor, torch.nn.Conv3d]:
@@ -70,6 +66,34 @@ def test_a_patch_of_background_alone_has_a_finite_loss():
     features, target, layer = patch()
     loss = SampledLoss([layer], per_structure=50)(features, torch.zeros_like(target))
     assert torch.isfinite(loss)
+
+
+def test_ignored_voxels_are_never_drawn_and_change_nothing():
+    features, target, layer = patch()
+    ignored = target.clone()
+    ignored[:, :, :, :, :4] = 5
+    elsewhere = torch.where(ignored == 5, 50.0, 0.0)
+    loss = SampledLoss([layer], 10**6, ignore=5)
+    value = loss(features, ignored)
+    assert loss(features + elsewhere, ignored).item() == pytest.approx(value.item(), rel=1e-5)
+    rest = SampledLoss([layer], 10**6)(features[..., 4:], ignored[..., 4:])
+    assert value.item() == pytest.approx(rest.item(), rel=1e-4)
+
+
+def test_a_patch_of_ignored_voxels_alone_teaches_nothing():
+    features, target, layer = patch()
+    loss = SampledLoss([layer], 50, ignore=5)(features, torch.full_like(target, 5))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(layer.weight.grad, torch.zeros_like(layer.weight))
+
+
+def test_an_ignore_label_that_no_voxel_has_changes_no_bit():
+    features, target, layer = patch()
+    torch.manual_seed(3)
+    plain = SampledLoss([layer], 50)(features, target)
+    torch.manual_seed(3)
+    assert torch.equal(SampledLoss([layer], 50, ignore=5)(features, target), plain)
 
 
 def test_the_learning_rate_rises_and_falls():

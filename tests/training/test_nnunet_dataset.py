@@ -96,6 +96,45 @@ def test_dataset_json_names_the_structures_by_value(tmp_path, class_map):
     assert dataset["channel_names"] == {"0": "CT"}
 
 
+def test_what_is_undecided_stands_in_a_file_of_its_own(tmp_path, class_map):
+    def without_aorta():
+        ct, labels, grid = bright_body(1)
+        return ct, np.where(labels == 2, 0, labels), grid
+
+    partial = TrainingCase("c1", "p1", without_aorta, undecided=frozenset({"aorta"}))
+    write(tmp_path / "d", [partial, *bright_cases(2)], class_map)
+    value = class_map["aorta"].value
+    assert json.loads((tmp_path / "d" / "undecided.json").read_text()) == {"c1": [value]}
+    assert "c1" not in (tmp_path / "d" / "dataset.json").read_text()
+    write(tmp_path / "e", bright_cases(2), class_map)
+    assert json.loads((tmp_path / "e" / "undecided.json").read_text()) == {}
+
+
+def test_voxels_of_an_undecided_structure_are_refused(tmp_path, class_map):
+    case = TrainingCase("c1", "p1", lambda: bright_body(1), undecided=frozenset({"aorta"}))
+    with pytest.raises(BadInput, match="c1: aorta is called undecided and has voxels"):
+        write(tmp_path / "d", [case], class_map)
+
+
+def test_voxels_to_ignore_are_declared_where_there_are_any(tmp_path, class_map):
+    def with_gap():
+        ct, labels, grid = bright_body(1)
+        labels = labels.copy()
+        labels[:3] = 4
+        return ct, labels, grid
+
+    write(tmp_path / "d", [TrainingCase("c", "p", with_gap, may_ignore=True)], class_map)
+    labels = json.loads((tmp_path / "d" / "dataset.json").read_text())["labels"]
+    assert labels["ignore"] == 4
+    stored = np.asarray(nib.load(tmp_path / "d" / "labelsTr" / "c.nii.gz").dataobj)
+    assert (stored[:3] == 4).all()
+    none = TrainingCase("c", "p", lambda: bright_body(1), may_ignore=True)
+    write(tmp_path / "e", [none], class_map)
+    assert "ignore" not in json.loads((tmp_path / "e" / "dataset.json").read_text())["labels"]
+    with pytest.raises(BadInput, match="label value 4 is not in the class map"):
+        write(tmp_path / "f", [TrainingCase("c", "p", with_gap)], class_map)
+
+
 def test_a_half_written_dataset_is_redone_and_a_finished_one_kept(tmp_path, class_map):
     folder = tmp_path / "d"
     export = write_dataset(folder, bright_cases(1, 2), class_map, DatasetSettings())

@@ -110,7 +110,7 @@ def whole_volume_logits(folder, ct):
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    from training.nnunet_trainers.masksmith_trainer import MasksmithTrainer
+    from training.nnunet_trainers.masksmith.trainer import MasksmithTrainer
 
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     import nnunetv2.inference.predict_from_raw_data as module

@@ -15,6 +15,54 @@ def known(**structures: State) -> dict[str, State]:
 FULL = known(aorta=MASK, liver=MASK, spleen=MASK)
 
 
+def test_partial_takes_whatever_is_decided_from_every_case():
+    states = {
+        "a": known(aorta=MASK),
+        "b": known(liver=MASK, spleen=ABSENT),
+        "c": known(aorta=EMPTY, spleen=MASK),
+        "d": {},
+    }
+    choice = choose(states, NAMES, rule="partial", at_least=99)
+    assert choice.structures == NAMES
+    assert choice.cases == {case: states[case] for case in "abc"}
+    assert choice.left_out_cases == {"d": "undecided: aorta, liver, spleen"}
+    assert choice.left_out_structures == {}
+    assert choice.is_partial
+    assert choice.undecided_in("a") == {"liver", "spleen"}
+    assert choice.undecided_in("b") == {"aorta"}
+    require_enough(choice, states, 3)
+    with pytest.raises(TooFewCases, match="needs 4 decided cases, found 3: 1 missing"):
+        require_enough(choice, states, 4)
+
+
+def test_partial_leaves_out_what_nobody_has_and_the_cases_that_know_nothing_else():
+    states = {"a": known(aorta=MASK, liver=ABSENT), "b": known(liver=EMPTY)}
+    choice = choose(states, NAMES, rule="partial", at_least=1)
+    assert choice.structures == ("aorta",)
+    assert choice.cases == {"a": {"aorta": MASK}}
+    assert not choice.is_partial
+    assert choice.left_out_structures == {
+        "liver": "present in none of the 1 training cases",
+        "spleen": "undecided in all 2 cases",
+    }
+    assert choice.left_out_cases == {"b": "undecided: aorta"}
+
+
+def test_partial_with_nothing_decided_chooses_nothing():
+    choice = choose({"a": {}, "b": {}}, NAMES, rule="partial", at_least=1)
+    assert choice.cases == {}
+    assert choice.structures == ()
+    with pytest.raises(TooFewCases, match="found 0: 1 missing"):
+        require_enough(choice, {"a": {}, "b": {}}, 1)
+
+
+def test_partial_is_the_whole_where_everything_is_decided():
+    states = {"a": FULL, "b": FULL | known(spleen=ABSENT)}
+    whole = choose(states, NAMES, rule="leave_out_case", at_least=1)
+    assert choose(states, NAMES, rule="partial", at_least=1) == whole
+    assert not whole.is_partial
+
+
 def test_named_structures_leave_out_the_cases_in_which_one_is_undecided():
     states = {"a": FULL, "b": known(aorta=MASK, liver=MASK), "c": FULL}
     choice = choose(states, NAMES, rule="leave_out_case", at_least=1)

@@ -3,12 +3,18 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.errors import BadInput, UsageError
+from pipeline.errors import BadInput
 from pipeline.workspace import MaskFileError, Provenance, Verdict, write_mask
-from tests.fixtures.tiny_models import STRUCTURES, add_bright_case, bright_body, tiny_settings
+from tests.fixtures.tiny_models import (
+    STRUCTURES,
+    accept,
+    add_bright_case,
+    bright_body,
+    tiny_settings,
+)
 from training.round_cases import FrozenCase, training_cases
 from training.round_choice import State, TooFewCases
-from training.round_manifest import RoundFrozen, freeze_round, models_wanted, read_manifest
+from training.round_manifest import RoundFrozen, freeze_round, read_manifest
 
 
 @pytest.fixture
@@ -66,6 +72,30 @@ def test_too_few_cases_freeze_nothing(decided):
     manifest = freeze_round(decided, settings(round=2, allow_fewer=True))
     assert sorted(manifest.models["all"].cases) == ["a", "b"]
     assert manifest.target_cases == 3
+
+
+def test_a_partial_round_comes_back_from_its_file_with_what_is_undecided(decided):
+    accept(decided, "c", ["liver"])
+    manifest = freeze_round(decided, settings())
+    choice = read_manifest(decided.layout, 1).models["all"]
+    assert choice == manifest.models["all"]
+    assert sorted(choice.cases) == ["a", "b", "c"]
+    assert choice.undecided_in("c") == {"aorta", "sacrum"}
+    assert freeze_round(decided, settings()) == manifest
+    class_map = decided.class_map.subset(choice.structures)
+    cases = {case.id: case for case in training_cases(decided, choice, class_map)}
+    assert cases["a"].undecided == frozenset()
+    assert cases["c"].undecided == {"aorta", "sacrum"}
+    _, labels, _ = cases["c"].load()
+    assert np.array_equal(labels, np.where(bright_body(3)[1] == 1, 1, 0))
+
+
+def test_the_other_rules_still_leave_out(decided):
+    accept(decided, "c", ["liver"])
+    by_case = freeze_round(decided, settings(undecided="leave_out_case"))
+    assert sorted(by_case.models["all"].cases) == ["a", "b"]
+    with pytest.raises(RoundFrozen, match="undecided was leave_out_case, now partial"):
+        freeze_round(decided, settings())
 
 
 def test_excluded_cases_are_not_asked(decided):
@@ -155,20 +185,3 @@ def test_accepted_masks_win_over_unreviewed_ones_where_they_overlap(decided):
     class_map = decided.class_map.subset(states)
     _, labels, _ = FrozenCase(decided.layout, case, states, class_map)()
     assert set(np.unique(labels)) == {0, class_map["liver"].value}
-
-
-def test_one_model_per_part(workspace):
-    groups = models_wanted(
-        workspace.class_map, tiny_settings(structures=(), one_model_per_part=True)
-    )
-    assert list(groups) == list(workspace.class_map.parts)
-    assert sum(map(len, groups.values())) == 104
-    some = models_wanted(workspace.class_map, tiny_settings(structures=(), parts=("ribs",)))
-    assert [len(names) for names in some.values()] == [24]
-
-
-def test_unknown_parts_and_empty_wishes_are_refused(workspace):
-    with pytest.raises(UsageError, match="parts legs are not in"):
-        models_wanted(workspace.class_map, tiny_settings(parts=("legs",)))
-    with pytest.raises(UsageError, match="no structure is both"):
-        models_wanted(workspace.class_map, tiny_settings(structures=("liver",), parts=("ribs",)))

@@ -16,7 +16,6 @@ package folder, which also holds a package named ``training``, first on the path
 import math
 import os
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,9 @@ import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from .quick_augmentation import quickly_augmented
+from .sampled_loss import SampledLoss
 
 DEFAULTS = {
     "epochs": 4,
@@ -39,7 +41,6 @@ DEFAULTS = {
     "bfloat16": True,
     "seed": 1234,
 }
-BACKGROUND_SHARE = 25  # background voxels drawn, as a multiple of those of one structure
 WARM_UP = 0.05  # share of all iterations in which the learning rate rises
 
 
@@ -116,9 +117,14 @@ class MasksmithTrainer(nnUNetTrainer):
             return
         heads = self.network.decoder.seg_layers
         self.whole = (self.loss, list(heads))
-        self.loss = SampledLoss(list(heads)[::-1], int(self.short["voxels_per_structure"]))
+        self.loss = self.loss_on_drawn_voxels(list(heads)[::-1])
         for place in range(len(heads)):
             heads[place] = torch.nn.Identity()
+
+    def loss_on_drawn_voxels(self, layers: list[Any]) -> SampledLoss:
+        """Give the loss of the training steps; `layers` are the last ones, finest first."""
+        each = int(self.short["voxels_per_structure"])
+        return SampledLoss(layers, each, ignore=self.label_manager.ignore_label)
 
     def on_validation_epoch_start(self) -> None:
         """Put the last layers back: validation, checkpoints, prediction see the whole network."""
@@ -174,139 +180,6 @@ class MasksmithTrainer(nnUNetTrainer):
         random.seed(seed)
         np.random.seed(seed % 2**32)  # nnU-Net's loaders draw from the global state
         torch.manual_seed(seed)
-
-
-def quickly_augmented(batch: dict) -> dict:
-    """Turn, scale and re-expose a batch, and cut some fields of view short; never mirror.
-
-    One resampling of the finished patch in torch: a hundredth of the cost of nnU-Net's
-    augmentation on a CPU, for trainings of minutes on a handful of cases. A field cut short is
-    filled as nnU-Net pads cases smaller than the patch: 0 in the image, background.
-    """
-    data, target = batch["data"], batch["target"]
-    targets = target if isinstance(target, list) else [target]
-    turn = _small_turns(len(data), data.device)
-    grid = torch.nn.functional.affine_grid(turn, list(data.shape), align_corners=False)
-    data = _sampled(data, grid, "bilinear")
-    shape = (len(data), 1, 1, 1, 1)
-    data = data * (1 + 0.1 * torch.randn(shape)).to(data) + (0.1 * torch.randn(shape)).to(data)
-    data = data + 0.1 * torch.rand(shape).to(data) * torch.randn_like(data)
-    turned = []
-    for each in targets:
-        size = [len(data), 1, *each.shape[2:]]
-        coarse = torch.nn.functional.affine_grid(turn, size, align_corners=False)
-        turned.append(_sampled(targets[0].float(), coarse, "nearest").to(each.dtype))
-    for sample in range(len(data)):
-        _cut_field_of_view([data, *turned], sample)
-    return batch | {"data": data, "target": turned if isinstance(target, list) else turned[0]}
-
-
-def _sampled(values: torch.Tensor, grid: torch.Tensor, mode: str) -> torch.Tensor:
-    return torch.nn.functional.grid_sample(
-        values, grid, mode=mode, padding_mode="border", align_corners=False
-    )
-
-
-def _small_turns(count: int, device: torch.device) -> torch.Tensor:
-    """Affine matrices (count, 3, 4): up to 8 degrees about each axis, 15 % larger or smaller."""
-    angles = (torch.rand(count, 3) * 2 - 1) * math.radians(8)
-    turn = torch.eye(3).repeat(count, 1, 1)
-    for axis, (first, second) in enumerate(((1, 2), (0, 2), (0, 1))):
-        cos, sin = angles[:, axis].cos(), angles[:, axis].sin()
-        single = torch.eye(3).repeat(count, 1, 1)
-        single[:, first, first], single[:, second, second] = cos, cos
-        single[:, first, second], single[:, second, first] = -sin, sin
-        turn = turn @ single
-    scale = torch.exp((torch.rand(count, 1, 3) * 2 - 1) * 0.06)
-    scale = scale * torch.exp((torch.rand(count, 1, 1) * 2 - 1) * 0.09)
-    return torch.cat([turn * scale, torch.zeros(count, 3, 1)], dim=2).to(device)
-
-
-def _cut_field_of_view(tensors: Sequence[torch.Tensor], sample: int) -> None:
-    """Empty, in three of ten samples, a part of up to half the height at one end."""
-    chance, part, end = torch.rand(3).tolist()
-    if chance > 0.3:
-        return
-    for tensor in tensors:
-        height = tensor.shape[2]
-        rows = round(height * part / 2)
-        cut = slice(0, rows) if end < 0.5 else slice(height - rows, height)
-        tensor[sample, :, cut] = 0
-
-
-class SampledLoss:
-    """Cross entropy and Dice on a draw of voxels that has every structure of the patch in it.
-
-    With 104 structures the last layer and the loss on all voxels cost more than the rest of a
-    small network, and rare structures hardly count at first. Here up to `per_structure` voxels
-    of each structure (and a multiple of it of background) are drawn, and only there the last
-    layer is computed. Dice weighs each voxel by how many it stands for, so it estimates the
-    Dice of the whole patch over the structures in it; cross entropy weighs each structure by
-    the square root of its size, between all voxels alike and all structures alike. With deep
-    supervision every resolution counts the same: where things are is learned at the coarse ones.
-
-    Parameters
-    ----------
-    layers : sequence of Conv3d
-        The last layers (1 x 1 x 1), finest resolution first.
-    """
-
-    def __init__(self, layers: Sequence[torch.nn.Module], per_structure: int) -> None:
-        self.layers = layers
-        self.per_structure = per_structure
-
-    def __call__(self, features: Any, target: Any) -> torch.Tensor:
-        """Take features before the last layers (B, F, Z, Y, X) and labels (B, 1, Z, Y, X).
-
-        Both are lists, finest first, with deep supervision; surplus resolutions are ignored.
-        """
-        if not isinstance(features, list | tuple):
-            features, target = [features], [target]
-        losses = [
-            self.at_one_resolution(*each)
-            for each in zip(features, target, self.layers, strict=False)
-        ]
-        return torch.stack(losses).mean()
-
-    def at_one_resolution(
-        self, features: torch.Tensor, target: torch.Tensor, layer: Any
-    ) -> torch.Tensor:
-        """Draw voxels, compute the last layer there, and the loss."""
-        labels = target.flatten().long()
-        classes = layer.weight.shape[0]
-        sizes = torch.bincount(labels, minlength=classes)
-        limits = torch.full_like(sizes, self.per_structure)
-        limits[0] *= BACKGROUND_SHARE
-        share = (torch.minimum(sizes, limits) / sizes.clamp(min=1))[labels]
-        drawn = (torch.rand(labels.shape, device=labels.device) < share).nonzero()[:, 0]
-        labels = labels[drawn]
-        rows = features.movedim(1, -1).flatten(0, -2)[drawn].float()
-        with torch.autocast(rows.device.type, enabled=False):
-            logits = rows @ layer.weight.flatten(1).T + layer.bias
-        counts = torch.bincount(labels, minlength=classes).clamp(min=1)
-        stands_for = (sizes / counts)[labels]
-        entropy = _entropy(logits, labels, stands_for, sizes)
-        return entropy - _dice(logits, labels, stands_for, sizes)
-
-
-def _entropy(
-    logits: torch.Tensor, labels: torch.Tensor, stands_for: torch.Tensor, sizes: torch.Tensor
-) -> torch.Tensor:
-    weights = stands_for * sizes.clamp(min=1)[labels].rsqrt()
-    each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    return (each * weights).sum() / weights.sum()
-
-
-def _dice(
-    logits: torch.Tensor, labels: torch.Tensor, stands_for: torch.Tensor, sizes: torch.Tensor
-) -> torch.Tensor:
-    chances = logits.softmax(1)
-    here = sizes > 0
-    here[0] = False
-    predicted = (chances * stands_for[:, None]).sum(0)
-    right = chances.gather(1, labels[:, None])[:, 0] * stands_for
-    common = torch.zeros_like(predicted).index_add(0, labels, right)
-    return ((2 * common + 1) / (predicted + sizes + 1))[here].mean() if here.any() else common.sum()
 
 
 def _schedule(progress: float) -> float:

@@ -1,0 +1,177 @@
+"""Measure partial labels: `make bench-partial`, or `python -m benchmarks.partial_labels --help`.
+
+Half of the training bodies have one group of structures decided, the other half the other group.
+Three models learn all of them with the same recipe: with partial labels, the naive way (what is
+undecided is taught as background), and from the same bodies with everything decided, which is the
+most that could be reached. All are tested on bodies none of them saw.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.page_tables import write_between_marks
+from benchmarks.transfer import CtOf
+from benchmarks.transfer_phantoms import Scan
+from benchmarks.transfer_real import dice
+from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
+from pipeline.phantom import body_settings, make_body
+from pipeline.phantom.dataset import DatasetSettings
+from training.model_training import train_small_model
+from training.nnunet_dataset import TrainingCase
+from training.predict import PredictionInput, PredictSettings, predict_label_maps
+from training.profile import Profile, load_profile
+
+MARK = "bench-partial"
+GROUPS = (
+    ("liver", "kidney_left", "aorta", "lung_upper_lobe_left", "lung_lower_lobe_right"),
+    ("spleen", "kidney_right", "sacrum", "lung_lower_lobe_left", "lung_upper_lobe_right"),
+)
+SEED, UNSEEN_FROM = 55, 1000
+Volume = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    taught: int
+    unseen: int
+    epochs: int
+    iterations: int
+
+
+FULL = Sizes(taught=8, unseen=4, epochs=4, iterations=100)
+QUICK = Sizes(taught=2, unseen=1, epochs=1, iterations=8)
+
+
+def main() -> int:
+    """Measure, print the table, and write it into the page if asked."""
+    options = read_options()
+    sizes = QUICK if options.quick else FULL
+    began = time.monotonic()
+    text = measured(sizes)
+    print(text)
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    if options.page is not None:
+        write_between_marks(options.page, MARK, text)
+    return 0
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make bench-partial", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
+    return parser.parse_args()
+
+
+def measured(sizes: Sizes) -> str:
+    """Train the three models and tabulate their Dice on bodies that none of them saw."""
+    whole = load_class_map(shipped_configs() / "class_map.yaml")
+    class_map = whole.subset(tuple(name for name in whole.names if any(name in g for g in GROUPS)))
+    taught = [scan_of(number, whole, class_map) for number in range(sizes.taught)]
+    unseen = [scan_of(UNSEEN_FROM + number, whole, class_map) for number in range(sizes.unseen)]
+    columns = {
+        name: score(cases, unseen, class_map, profile_of(sizes))
+        for name, cases in variants(taught, class_map).items()
+    }
+    steps = sizes.epochs * sizes.iterations
+    title = (
+        f"Dice on {sizes.unseen} phantoms that no model saw, one training of {steps} steps each "
+        f"on the same {sizes.taught} bodies (profile `tiny`, 8 mm). In half of them only the "
+        "structures marked A are decided, in the other half only those marked B"
+    )
+    return f"{title}:\n\n{table(class_map, columns)}"
+
+
+def scan_of(number: int, whole: ClassMap, class_map: ClassMap) -> Scan:
+    """Make one body with the labels of the structures measured."""
+    wish = DatasetSettings(seed=SEED, spacing_mm=6.0, field_of_view="whole", phase="portal_venous")
+    settings = replace(
+        body_settings(number, wish), field_of_view=(60.0, 560.0), in_plane_mm=(420.0, 330.0)
+    )
+    body = make_body(settings, whole)
+    labels = np.zeros(body.labels.shape, class_map.dtype, order="F")
+    for structure in class_map:
+        labels[body.labels == whole[structure.name].value] = structure.value
+    return Scan(body.ct, labels, body.grid)
+
+
+def variants(taught: Sequence[Scan], class_map: ClassMap) -> dict[str, list[TrainingCase]]:
+    """Give the training cases of each way to use the halves."""
+    partial, naive, decided = [], [], []
+    for number, scan in enumerate(taught):
+        known = GROUPS[number % 2]
+        values = [class_map[name].value for name in known]
+        half = replace(scan, labels=np.where(np.isin(scan.labels, values), scan.labels, 0))
+        name, patient = f"t{number}", f"p{number}"
+        undecided = frozenset(class_map.names) - set(known)
+        partial.append(TrainingCase(name, patient, half, undecided=undecided))
+        naive.append(TrainingCase(name, patient, half))
+        decided.append(TrainingCase(name, patient, scan))
+    return {
+        "undecided = background": naive,
+        "partial labels": partial,
+        "all decided": decided,
+    }
+
+
+def score(
+    cases: Sequence[TrainingCase], unseen: Sequence[Scan], class_map: ClassMap, profile: Profile
+) -> NDArray[np.float64]:
+    """Train on some cases and give the mean Dice of each structure in other bodies."""
+    with tempfile.TemporaryDirectory(prefix="masksmith-bench-") as name:
+        folder = Path(name)
+        model = train_small_model(folder, cases, class_map, profile)
+        inputs = [PredictionInput(str(i), CtOf(scan)) for i, scan in enumerate(unseen)]
+        settings = PredictSettings(
+            work_dir=folder,
+            device=profile.device,
+            threads=profile.threads,
+            tile_step=profile.tile_step,
+            log=folder / "predict.log",
+        )
+        scores = []
+        for found in predict_label_maps(model, inputs, settings):
+            if found.labels is None:
+                raise RuntimeError(f"phantom {found.id}: {found.error}")
+            scores.append(dice_of(found.labels, unseen[int(found.id)].labels, class_map))
+    mean: NDArray[np.float64] = np.mean(scores, axis=0)
+    return mean
+
+
+def profile_of(sizes: Sizes) -> Profile:
+    """Give the shipped profile `tiny` with the steps of this measurement."""
+    profile = load_profile("tiny")
+    assert profile.training is not None
+    changes = {"epochs": sizes.epochs, "iterations": sizes.iterations}
+    return profile.model_copy(update={"training": profile.training.model_copy(update=changes)})
+
+
+def dice_of(found: Volume, truth: Volume, class_map: ClassMap) -> list[float]:
+    """Give the Dice of each structure, in the order of the class map."""
+    return [dice(found == each.value, truth == each.value) for each in class_map]
+
+
+def table(class_map: ClassMap, columns: dict[str, NDArray[np.float64]]) -> str:
+    """Lay out one row per structure, then the mean."""
+    lines = [f"| structure | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    values = np.column_stack(list(columns.values()))
+    marks = ["A" if name in GROUPS[0] else "B" for name in class_map.names]
+    rows = [f"{name} ({mark})" for name, mark in zip(class_map.names, marks, strict=True)]
+    for name, line in zip([*rows, "mean"], [*values, values.mean(axis=0)], strict=True):
+        lines.append(f"| {name} | {' | '.join(f'{value:.2f}' for value in line)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
