@@ -223,7 +223,8 @@ def _count(labels: NDArray[np.unsignedinteger]) -> dict[int, int]:
 
 def _words(part: PartModel, class_map: ClassMap) -> str:
     named = dict.fromkeys(class_map[name].part or "others" for name in part.structures)
-    return f"{', '.join(named)} ({len(part.structures)} structures)"
+    count = len(part.structures)
+    return f"{', '.join(named)} ({count} structure{'' if count == 1 else 's'})"
 
 
 @contextmanager

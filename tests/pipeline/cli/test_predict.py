@@ -7,10 +7,11 @@ import pytest
 
 from pipeline.anatomy import load_class_map, shipped_configs
 from pipeline.cli.main import main
-from pipeline.volume import Grid, read_nifti, write_nifti
-from tests.fixtures.dicom_series import write_series
+from pipeline.volume import Grid, read_nifti, resample_image, write_nifti
+from tests.fixtures.dicom_series import write_ct_series
 from tests.fixtures.pretended_models import times_loaded, write_pretended_model
 from tests.fixtures.tiny_models import bright_body
+from training.predict import hounsfield_int16
 
 CLASS_MAP = load_class_map(shipped_configs() / "class_map.yaml")
 HU = {"liver": (100, 420), "aorta": (300, 500), "sacrum": (800, 1000)}
@@ -159,7 +160,7 @@ def test_in_a_folder_a_bad_file_does_not_stop_the_others(models, ct_file, tmp_pa
 
 def test_the_folder_of_a_dicom_series_is_one_ct(models, tmp_path):
     ct, _, grid = bright_body(4, "LPS")
-    write_series(tmp_path / "series", ct, grid)
+    write_ct_series(tmp_path / "series", ct, grid)
     assert predict(tmp_path / "series", tmp_path / "out.nii.gz", models=models) == 0
     made = read_nifti(tmp_path / "out.nii.gz")
     assert made.grid.same_as(grid, 0.01)
@@ -239,22 +240,29 @@ def test_a_model_that_fails_on_its_only_ct_says_why(models, tmp_path, capsys):
 
 
 def test_another_spacing_comes_back_to_the_grid_of_the_ct(models, tmp_path):
-    ct, _, grid = bright_body(3)
+    ct, _, _ = bright_body(3)
     fine = Grid((80, 64, 72), np.diag([2.5, 2.5, 2.5, 1.0]))
     doubled = np.asfortranarray(ct.repeat(2, 0).repeat(2, 1).repeat(2, 2))
     write_nifti(tmp_path / "fine.nii.gz", doubled, fine)
     assert predict(tmp_path / "fine.nii.gz", tmp_path / "out.nii.gz", models=models) == 0
     made = read_nifti(tmp_path / "out.nii.gz")
     assert made.grid == fine
-    liver, truth = made.array == CLASS_MAP["liver"].value, (doubled >= 100) & (doubled < 300)
-    assert 2 * (liver & truth).sum() / (liver.sum() + truth.sum()) > 0.8
+    at_5_mm = hounsfield_int16(resample_image(doubled, fine, fine.with_spacing(5.0)))
+    labels = expected(at_5_mm).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    assert np.array_equal(made.array, labels)
 
 
 @pytest.mark.rendering
 def test_a_preview_is_drawn(models, ct_file, tmp_path):
     from PIL import Image
 
-    assert predict(ct_file, tmp_path / "out", "--preview", models=models) == 0
-    with Image.open(tmp_path / "out" / "preview.png") as picture:
-        assert picture.width > 1000
+    configs = tmp_path / "configs"
+    shutil.copytree(shipped_configs(), configs)
+    look = (configs / "gallery.yaml").read_text()
+    small = "width_px: 800\nview_height_px: 220\nsupersampling: 1\n"
+    (configs / "gallery.yaml").write_text(look + "\n" + small)
+    out = tmp_path / "out"
+    assert predict(ct_file, out, "--preview", "--configs", configs, models=models) == 0
+    with Image.open(out / "preview.png") as picture:
+        assert 1000 < picture.width < 2000
         assert len(set(picture.convert("L").getdata())) > 20
