@@ -47,7 +47,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -64,8 +64,15 @@ retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the 
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
 train-final: $(STAMP) ## MODEL=3mm the models that leave the house; 1.5mm: five parts, PART=ribs for one
 	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
+evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted masks: Dice, NSD, figures
+	$(MASKSMITH) $(call flag,TRUTH,--truth) $(call flag,PREDICTIONS,--predictions) $(call flag,OUT,--out) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
+
+##@ Use the models
+.PHONY: predict
+predict: system-packages $(STAMP) ## FROM=PATH TO=PATH segment CTs with trained models: files in, files out
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
 
 ##@ In between
 .PHONY: verdict status next-cases effort doctor
@@ -81,7 +88,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -102,6 +109,8 @@ bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tabl
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
 bench-partial: $(STAMP) ## measure partial labels against the naive way; the table goes into docs/retrain.md
 	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
+benchmark-runtime: $(STAMP) ## ARGS="--out DIR" seconds and memory of predict, as a table
+	$(MASKSMITH) $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
