@@ -80,7 +80,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-predict clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -99,6 +99,8 @@ bench-ribs: $(STAMP) ## measure the rib split; the table goes into docs/bootstra
 	$(PYTHON_HERE) -m benchmarks.ribs --page docs/bootstrap.md $(MORE)
 bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tables go into docs/transfer-heart.md
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
+bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes into docs/predict.md
+	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
