@@ -43,6 +43,16 @@ def _file_command(ref: FileCommandRef) -> CommandRef:
 
     return CommandRef(ref.name, ref.summary, load)
 
+def _simulate() -> CommandRef:
+    """Return the command `simulate`, built from its settings when it is called."""
+
+    def load(context: click.Context) -> click.Command:
+        from pipeline.cli.simulate import simulate_command
+
+        return simulate_command(context)
+
+    return CommandRef("simulate", "Try strategies on synthetic bodies before people's time.", load)
+
 
 SECTIONS = {
     "Begin": (
@@ -67,6 +77,7 @@ SECTIONS = {
         imported("benchmark-runtime", "Measure seconds and memory of predict on CTs of any size."),
         imported("models", "List the models that bootstrap knows; trust their weights."),
         imported("phantom", "Make synthetic CTs with truth for every structure."),
+        _simulate(),
         imported("completion", "Print the completion script of a shell."),
     ),
 }

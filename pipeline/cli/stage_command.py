@@ -29,7 +29,7 @@ STATUSES: tuple[Status, ...] = ("done", "kept", "failed")
 def stage_command(ref: StageRef, context: click.Context) -> click.Command:
     """Return the command that runs a stage, with one option per field of its settings."""
     stage = ref.load()
-    options = options_of(stage.Settings, _settings_file(stage, call_of(context)))
+    options = options_of(stage.Settings, settings_file(stage.name, call_of(context)))
 
     @click.pass_context
     def callback(inner: click.Context, /, **values: Any) -> None:
@@ -51,11 +51,11 @@ def _epilog(ref: StageRef) -> str:
     )
 
 
-def _settings_file(stage: Stage, call: Call) -> Mapping[str, object]:
-    """Return what the settings file of the stage says, for `--help`; nothing if there is none."""
+def settings_file(name: str, call: Call) -> Mapping[str, object]:
+    """Return what the settings file of a command says, for `--help`; nothing if there is none."""
     import yaml
 
-    path = call.configs_path / f"{stage.name.replace('-', '_')}.yaml"
+    path = call.configs_path / f"{name.replace('-', '_')}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):

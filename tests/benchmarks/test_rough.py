@@ -1,0 +1,73 @@
+"""The bench on rough masks: its bodies, its degradations, its tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.rough import (
+    BIASED,
+    ROUGH,
+    TRUE,
+    Bench,
+    Learned,
+    dice_table,
+    mean_dice,
+    share_of_ribs,
+    spinal_end_table,
+    training_masks,
+)
+from benchmarks.rough_bodies import RIBS, STRUCTURES, TrueBody, class_map, make_bodies
+
+BENCH = Bench(1, 0, 6.0, 5.0, 100, Path("unused"))
+
+
+@pytest.fixture(scope="module")
+def body() -> TrueBody:
+    return make_bodies(1, BENCH.spacing_mm)[0]
+
+
+@pytest.fixture(scope="module")
+def masks(body: TrueBody) -> dict[str, list[np.ndarray]]:
+    return training_masks([body], BENCH)
+
+
+def test_the_bodies_show_every_structure_and_ribs_with_a_spinal_end(body: TrueBody) -> None:
+    assert set(np.unique(body.labels)) == {0, *STRUCTURES}
+    assert class_map().names_by_value == STRUCTURES
+    assert body.spinal_ends.sum() > 20
+    assert body.rest_of_ribs.sum() > body.spinal_ends.sum()
+    ribs = np.isin(body.labels, list(RIBS))
+    assert (body.spinal_ends ^ body.rest_of_ribs == ribs).all()
+
+
+def test_rough_masks_are_near_the_truth_and_biased_ones_lack_only_the_ends(
+    body: TrueBody, masks: dict[str, list[np.ndarray]]
+) -> None:
+    liver = next(value for value, name in STRUCTURES.items() if name == "liver")
+    assert mean_dice([body.labels], masks[TRUE], liver) == 1.0
+    assert 0.7 < mean_dice([body.labels], masks[ROUGH], liver) < 0.95
+    changed = masks[ROUGH][0] != masks[BIASED][0]
+    assert changed.any()
+    assert np.isin(masks[ROUGH][0][changed], list(RIBS)).all()
+    assert body.near_spine[changed].all()
+    assert share_of_ribs([body.spinal_ends], masks[BIASED]) == 0.0
+    assert share_of_ribs([body.spinal_ends], masks[TRUE]) == 1.0
+
+
+def test_the_tables_say_what_was_found(body: TrueBody, masks: dict[str, list[np.ndarray]]) -> None:
+    truth = [body.labels, body.labels]
+    learned = {name: Learned(shown, [body.labels, shown[0]]) for name, shown in masks.items()}
+    rows = dice_table(truth, learned, 1).splitlines()
+    assert len(rows) == 2 + len(STRUCTURES) + 1
+    rough = mean_dice([body.labels], masks[ROUGH], 1)
+    assert rows[2] == f"| spleen | {rough:.3f} | 1.000 | {rough:.3f} | 1.000 |"
+    ends = spinal_end_table([body, body], learned, 1).splitlines()
+    assert ends[2] == f"| {TRUE} | 100% | 100% | 100% |"
+    assert ends[-1].startswith(f"| {BIASED} | 0% | 0% | ")
+
+
+def test_the_profile_takes_the_steps_that_were_asked_for() -> None:
+    training = Bench(1, 1, 4.0, 5.0, 800, Path("unused")).profile.training
+    assert training is not None
+    assert training.epochs * training.iterations == 800
