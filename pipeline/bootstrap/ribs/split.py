@@ -1,15 +1,24 @@
 """A binary rib mask -> 24 ribs, each with its side and number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anatomy import vertebra_number
+from pipeline.bootstrap.ribs.cervical import sides_at_c7
 from pipeline.bootstrap.ribs.chains import chain_strands
 from pipeline.bootstrap.ribs.joints import Chain, unfold
-from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Seen, number_ribs
+from pipeline.bootstrap.ribs.numbering import (
+    AMBIGUOUS,
+    FIRST,
+    LAST,
+    NumberedBy,
+    Numbers,
+    Seen,
+    number_ribs,
+)
 from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
 from pipeline.bootstrap.ribs.thorax import (
     Thorax,
@@ -22,6 +31,7 @@ from pipeline.volume import Box, Grid, bounding_box, from_canonical, to_canonica
 from pipeline.workspace import Finding
 
 FRAGMENT_MM = 45.0
+LEAST_MM = 12.0  # a rib is longer than it is thick
 FRAGMENT_SHARE = 0.5  # of the usual distance of ribs: a fragment is nearer to a longer one
 NEAR_DEG = 15.0  # round the chest: over so little a rib hardly falls
 FAR_MM = 25.0
@@ -172,7 +182,13 @@ def _label(
     owner = _owners(bones, [chains[n] for n in whole])
     values = np.array([_value(rib.side, n) for rib, n in zip(seen, numbers.numbers, strict=True)])
     labels = np.where(owner >= 0, values[owner], 0).astype(np.uint8)
-    findings = [*_number_findings(numbers, seen), *_contact_findings(bones, labels)]
+    voxel_ml = float(np.prod(view.spacing_mm)) / 1000
+    cervical = sides_at_c7(bones.points, _side_of(labels), thorax, spine, voxel_ml)
+    findings = [
+        *_extra_findings(numbers, seen, cervical),
+        *_ambiguity_findings(numbers, seen),
+        *_contact_findings(bones, labels),
+    ]
     if (labels == 0).any():
         findings.append(_left_out(int((labels == 0).sum()), view))
     return labels, tuple(findings), numbers.by
@@ -180,6 +196,10 @@ def _label(
 
 def _value(side: int, number: int) -> int:
     return min(max(number, 1), 12) + (12 if side > 0 else 0)
+
+
+def _side_of(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return np.where(labels == 0, 0, np.where(labels <= PAIRS, -1, 1)).astype(np.int64)
 
 
 def _whole_ribs(
@@ -197,7 +217,8 @@ def _whole_ribs(
             and other.length_mm > chain.length_mm
         ]
         whole = view.is_cut(chain.line) or chain.length_mm >= FRAGMENT_MM
-        if whole or not apart or min(apart) > FRAGMENT_SHARE * usual:
+        own = chain.length_mm >= LEAST_MM and min(apart, default=0.0) > FRAGMENT_SHARE * usual
+        if whole or not apart or own:
             chosen.append(n)
     return chosen
 
@@ -240,12 +261,12 @@ def _seen(
     heads = [_head(rib.line, angle, thorax) for rib, angle in zip(ribs, angles, strict=True)]
     found = []
     for n, rib in enumerate(ribs):
-        head = heads[n]
-        root = _root(n, level, own, heads) if head is None else head
         length = None if view.is_cut(rib.line) else rib.length_mm
         around = float(angles[n].min()), float(angles[n].max())
+        head = heads[n]
+        root = np.nan if head is None else head
         found.append(Seen(own[n], float(level[n]), head, root, length, around))
-    return found
+    return [rib if rib.head_mm is not None else _rooted(rib, found) for rib in found]
 
 
 def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
@@ -253,20 +274,20 @@ def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
     back = int(angle.argmin())
     aside = abs(line[back, 0] - thorax.middle(line[back, 2:3])[0])
     seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
-    return thorax.along_spine(line[back]) if seen else None
+    return float(thorax.along_spine(line[back])) if seen else None
 
 
-def _root(n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]) -> float:
+def _rooted(rib: Seen, ribs: Sequence[Seen]) -> Seen:
     """Estimate the height of a rib's end at the spine from ribs of its side that show theirs."""
     known = sorted(
-        (float(level[m]), head)
-        for m, head in enumerate(heads)
-        if head is not None and side[m] == side[n]
+        (other.level_mm, other.head_mm)
+        for other in ribs
+        if other.head_mm is not None and other.side == rib.side and not other.is_stub
     )
     if not known:
-        return float(level[n]) + USUAL_RISE_MM
+        return replace(rib, root_mm=rib.level_mm + USUAL_RISE_MM)
     at, rise = np.array([(height, head - height) for height, head in known]).T
-    return float(level[n] + np.interp(level[n], at, rise))
+    return replace(rib, root_mm=float(rib.level_mm + np.interp(rib.level_mm, at, rise)))
 
 
 def _owners(bones: Bones, ribs: Sequence[Chain]) -> NDArray[np.int64]:
@@ -293,16 +314,29 @@ def _dense(line: Points, step_mm: float = 2.0) -> Points:
     return np.stack([np.interp(places, along, line[:, axis]) for axis in range(3)], axis=1)
 
 
-def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
+def _extra_findings(
+    numbers: Numbers, seen: Sequence[Seen], cervical: Sequence[int] | None
+) -> list[Finding]:
+    """Say which ribs hold one beyond the twelve pairs.
+
+    Bone at C7 tells of a cervical rib; the count of ribs only where no vertebra says where C7 is.
+    """
     extra = {
         (NAMES[_value(rib.side, number)], number)
         for rib, number in zip(seen, numbers.numbers, strict=True)
-        if number in (0, 13)
+        if number == LAST or (number == FIRST and cervical is None)
     }
+    extra |= {(NAMES[_value(side, FIRST)], FIRST) for side in cervical or ()}
     findings = []
     for name, number in sorted(extra):
-        what = "a cervical rib" if number == 0 else "a 13th rib"
+        what = "a cervical rib" if number == FIRST else "a 13th rib"
         findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
+    return findings
+
+
+def _ambiguity_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
+    """Say how sure the numbers are if no vertebra gave them."""
+    findings = []
     if numbers.by != "vertebrae":
         words = {
             "first_rib": "counted from the first rib in view; a rib more or less shifts all",
