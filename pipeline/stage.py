@@ -290,7 +290,6 @@ def _from_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _from_environment(stage: Stage | FileCommand) -> dict[str, Any]:
 def _from_environment(name: str, settings: type[StageSettings]) -> dict[str, Any]:
     import yaml
 
@@ -300,7 +299,6 @@ def _from_environment(name: str, settings: type[StageSettings]) -> dict[str, Any
     return {name: yaml.safe_load(value) for name, value in found.items()}
 
 
-def _explain(stage: Stage | FileCommand, path: Path, error: ValidationError) -> str:
 def _explain(
     command: str, settings: type[StageSettings], path: Path, error: ValidationError
 ) -> str:

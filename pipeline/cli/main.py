@@ -43,6 +43,7 @@ def _file_command(ref: FileCommandRef) -> CommandRef:
 
     return CommandRef(ref.name, ref.summary, load)
 
+
 def _simulate() -> CommandRef:
     """Return the command `simulate`, built from its settings when it is called."""
 
