@@ -84,7 +84,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -107,6 +107,8 @@ bench-partial: $(STAMP) ## measure partial labels against the naive way; the tab
 	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
 benchmark-runtime: $(STAMP) ## ARGS="--out DIR" seconds and memory of predict, as a table
 	$(MASKSMITH) $(MORE)
+bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes into docs/predict.md
+	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

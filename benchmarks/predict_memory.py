@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import psutil
 from benchmarks.contender import ROOT
 from benchmarks.page_tables import write_between_marks
 from benchmarks.predict_cases import small_model, write_large_ct
-from benchmarks.process_memory import Measured, run_measured
+from benchmarks.process_memory import Limits, Measured, run_measured
 from pipeline.volume import read_nifti
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import NnunetFolders, ProcessSettings, child_environment
@@ -35,13 +36,13 @@ class Bench:
 
     Attributes
     ----------
-    limit_gib : float
-        What a program may take: the machine's free memory, less what others need.
+    limits : Limits
+        What a program may take; never more than the free memory, less what others need.
     """
 
     folder: Path
     model: NnunetModel
-    limit_gib: float
+    limits: Limits
 
     def ours(self, ct: Path) -> tuple[Measured, Path]:
         """Run `masksmith predict`."""
@@ -74,16 +75,17 @@ class Bench:
 
     def _run(self, command: list[str], environment: dict[str, str], log: str) -> Measured:
         free_gib = psutil.virtual_memory().available / 2**30 - KEPT_FREE_GIB
-        limit_gib = min(self.limit_gib, free_gib)
-        return run_measured(command, environment, self.folder / log, limit_gib=limit_gib)
+        limits = Limits(min(self.limits.memory_gib, free_gib), self.limits.minutes)
+        return run_measured(command, environment, self.folder / log, limits)
 
 
 def main() -> int:
     """Measure, print the table, and write it into the page if asked."""
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     options.folder.mkdir(parents=True, exist_ok=True)
     model = small_model(options.folder / f"model-{options.spacing_mm:g}mm", options.spacing_mm)
-    bench = Bench(options.folder, model, options.limit_gib)
+    bench = Bench(options.folder, model, Limits(options.limit_gib, options.limit_minutes))
     rows = [row for slices in options.slices for row in compare(bench, slices, options.runs)]
     rows += [row for slices in options.only_ours for row in alone(bench, slices)]
     text = table_of(rows, options.spacing_mm)
@@ -106,6 +108,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--spacing-mm", type=float, default=3.0, help="the model's (default: 3)")
     parser.add_argument("--runs", type=int, default=1, help="of each on each CT (default: 1)")
     parser.add_argument("--limit-gib", type=float, default=1000.0, help="stop a program above it")
+    parser.add_argument("--limit-minutes", type=float, default=30.0, help="and after that long")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "benchmarks" / "results" / "predict",
@@ -155,7 +158,7 @@ def row_of(name: str, slices: int, measured: Measured) -> Row:
 
 def agreement(ours: Path, theirs: Path) -> Row:
     """Compare two label maps: share of equal voxels, Dice of all structures together and each."""
-    a, b = read_nifti(ours).array, read_nifti(theirs).array
+    a, b = (np.asarray(read_nifti(path).array, np.uint8) for path in (ours, theirs))
     scores = []
     for value in range(1, 105):
         mine, other = a == value, b == value

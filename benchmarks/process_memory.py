@@ -34,14 +34,22 @@ class Measured:
     stopped: str = ""
 
 
-def run_measured(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, *, limit_gib: float
-) -> Measured:
-    """Run a program to its end, or until all its processes hold more than the limit.
+@dataclass(frozen=True)
+class Limits:
+    """When a program is stopped.
 
-    The limit stands in for the machine's memory: reaching that would let the kernel choose
+    The memory limit stands in for the machine's own: reaching that would let the kernel choose
     whom to kill.
     """
+
+    memory_gib: float
+    minutes: float = 60.0
+
+
+def run_measured(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, limits: Limits
+) -> Measured:
+    """Run a program to its end, or until all its processes together pass a limit."""
     started = time.monotonic()
     peak = own = 0.0
     stopped = ""
@@ -49,17 +57,28 @@ def run_measured(
         process = subprocess.Popen(
             list(command), env=dict(environment), stdout=said, stderr=said, start_new_session=True
         )
-        while process.poll() is None:
-            now, now_own = memory_gib(process.pid)
-            peak, own = max(peak, now), max(own, now_own)
-            if now_own > limit_gib:
-                stopped = f"more than {limit_gib:.1f} GiB"
+        try:
+            while process.poll() is None and not stopped:
+                now, now_own = memory_gib(process.pid)
+                peak, own = max(peak, now), max(own, now_own)
+                stopped = _passed(limits, now_own, time.monotonic() - started)
+                time.sleep(PERIOD_S)
+        finally:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            time.sleep(PERIOD_S)
+            process.wait()
     if process.returncode != 0 and not stopped:
         lines = log.read_text(errors="replace").strip().splitlines()
         stopped = f"exit {process.returncode}: {lines[-1] if lines else 'no word'}"
     return Measured(time.monotonic() - started, peak, own, stopped)
+
+
+def _passed(limits: Limits, own_gib: float, seconds: float) -> str:
+    if own_gib > limits.memory_gib:
+        return f"needs more than {limits.memory_gib:.1f} GiB"
+    if seconds > limits.minutes * 60:
+        return f"not ready after {limits.minutes:g} minutes"
+    return ""
 
 
 def memory_gib(pid: int) -> tuple[float, float]:
