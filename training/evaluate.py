@@ -6,7 +6,7 @@ all of them (micro-average); NSD at 3 mm. Works on files, and on one side of a w
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 TABLE = ("group", "rows", "dice", "dice_95", "nsd", "nsd_95", "missed", "false_positives")
 _TABLE_KINDS = ("all", "part", "category")
+_ALL = "all cases"
 _TIMEOUT_S = 1800.0
 
 
@@ -34,7 +35,8 @@ def run(workspace: Workspace, settings: EvaluateSettings, engine: Engine) -> Ite
     """Evaluate predictions against what people accepted in a workspace; one outcome per case."""
     plan = make_plan(gather_workspace(workspace, settings), settings)
     out = settings.out or workspace.layout.evaluation_dir(_slug(settings))
-    yield from _evaluate(plan, settings, out, engine)
+    for outcome in _evaluate(plan, settings, out, engine):
+        yield _without_paths(outcome)
 
 
 def run_on_files(settings: EvaluateSettings, engine: Engine) -> Iterator[Outcome]:
@@ -94,9 +96,20 @@ def _evaluate(
         yield _report(plan, settings, out, collected)
 
 
+def _without_paths(outcome: Outcome) -> Outcome:
+    """Keep names of files, which may name a patient, out of the ledger; a person sees them."""
+    if outcome.status == "failed":
+        return replace(outcome, note="could not be scored", shown=outcome)
+    if outcome.subject == _ALL:
+        return replace(outcome, note="tables and figures were written", shown=outcome)
+    return outcome
+
+
 def _report(plan: Plan, settings: EvaluateSettings, out: Path, collected: _Collected) -> Outcome:
     for note in plan.notes:
         log.info("evaluate: %s", note)
+    for warning in plan.warnings:
+        log.warning("evaluate: %s", warning)
     setting = Setting(plan.class_map, plan.facts, settings.resamples, settings.seed)
     rows, others = (collected.rows.get(name, []) for name in (PREDICTIONS, COMPARE))
     groups = group_results(rows, setting)
@@ -113,7 +126,7 @@ def _report(plan: Plan, settings: EvaluateSettings, out: Path, collected: _Colle
     remove_partial_files(out)
     write_report(evaluated, out)
     shown = [_line(group) for group in groups if group.kind in _TABLE_KINDS]
-    return Outcome("all cases", "done", f"written to {out}", {"rows": shown})
+    return Outcome(_ALL, "done", f"written to {out}", {"rows": shown})
 
 
 def _outcome(case_id: str, case: CaseRows) -> Outcome:

@@ -36,7 +36,7 @@ def gather_files(settings: EvaluateSettings) -> Gathered:
     for name, path in named_predictions(settings).items():
         found = find_case_files(Path(path), maps[name])
         predictions[name] = _as_the_one_case(truth_path, truth, Path(path), found)
-    facts, notes = _facts(settings.cases, truth)
+    facts, warnings = _facts(settings.cases, truth)
     return Gathered(
         class_map=maps["truth"],
         truth={
@@ -54,7 +54,7 @@ def gather_files(settings: EvaluateSettings) -> Gathered:
         expected=named_predictions(settings),
         facts=facts,
         problems=tuple(_without_truth(truth_path, truth, predictions)),
-        notes=notes,
+        warnings=warnings,
     )
 
 

@@ -1,6 +1,6 @@
 """Truth and predictions from a workspace: what people accepted, on one side of a split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from training.evaluation.rows import CaseFacts
 from training.evaluation.settings import ALL_CASES, EvaluateSettings
 from training.evaluation.sources import Source, WorkspaceSource, file_source
 from training.final_split import patients_of, read_split
+from training.round_manifest import read_manifest, rounds_frozen
 
 SPLIT_FILE = "split.csv"
 _ABSENT = (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)
@@ -67,6 +68,7 @@ def gather_workspace(workspace: Workspace, settings: EvaluateSettings) -> Gather
         facts=_facts(record.case for record in records),
         problems=() if settings.split == ALL_CASES else tuple(map(_undecided, empty)),
         notes=(chosen.note,),
+        warnings=tuple(_taught(workspace, named_predictions(settings).values(), truth)),
     )
 
 
@@ -152,6 +154,23 @@ def _predictions(
         f"'{given}' is neither a path nor a maker of masks in {workspace.path}; "
         f"{_makers(records, given)}"
     )
+
+
+def _taught(workspace: Workspace, named: Iterable[str], cases: Iterable[str]) -> Iterator[str]:
+    """Say which of the cases taught the round whose predictions are scored."""
+    known, patients = rounds_frozen(workspace.layout), patients_of(workspace.cases())
+    for maker in named:
+        number = maker.removeprefix("round:")
+        if not maker.startswith("round:") or not number.isdigit() or int(number) not in known:
+            continue
+        manifest = read_manifest(workspace.layout, int(number))
+        taught = {case for model in manifest.models.values() for case in model.cases}
+        both = sorted(
+            case for case in taught & set(cases) if patients.get(case) not in manifest.validation
+        )
+        if both:
+            shown = ", ".join(both[:5]) + (" ..." if both[5:] else "")
+            yield f"{len(both)} of the cases taught {maker}, so its figures flatter: {shown}"
 
 
 def _masks_of(record: CaseRecord, maker: str) -> dict[str, Mask]:

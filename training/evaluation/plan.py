@@ -31,8 +31,8 @@ class Plan:
         How the predictions are called in tables and figures, by ``predictions`` and ``compare``.
     not_covered : mapping
         By the same: structures that have truth and that these predictions do not cover.
-    notes : tuple of str
-        What a reader of the figures must know.
+    notes, warnings : tuple of str
+        What a reader of the figures must know; warnings: why they may flatter.
     """
 
     class_map: ClassMap
@@ -42,6 +42,7 @@ class Plan:
     facts: Mapping[str, CaseFacts]
     not_covered: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Gathered:
     facts: Mapping[str, CaseFacts]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def make_plan(gathered: Gathered, settings: EvaluateSettings) -> Plan:
@@ -109,6 +111,7 @@ def make_plan(gathered: Gathered, settings: EvaluateSettings) -> Plan:
         facts=gathered.facts,
         not_covered=_not_covered(gathered, structures, covered),
         notes=gathered.notes,
+        warnings=gathered.warnings,
     )
 
 

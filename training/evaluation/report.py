@@ -76,7 +76,7 @@ def _summary(evaluated: Evaluated, drawn: Sequence[str]) -> dict[str, Any]:
         "class_map": plan.class_map.name,
         "tolerance_mm": settings.tolerance_mm,
         "bootstrap": {"unit": "patient", "resamples": settings.resamples, "seed": settings.seed},
-        "notes": list(plan.notes),
+        "notes": [*plan.warnings, *plan.notes],
         "overall": by_kind["all"]["all"],
         "structures": by_kind.get(STRUCTURE, {}),
         "groups": {kind: it for kind, it in by_kind.items() if kind not in ("all", STRUCTURE)},
