@@ -68,10 +68,14 @@ gallery: system-packages $(STAMP) ## draw one picture per case and a page to loo
 	$(MASKSMITH) $(MORE)
 
 ##@ In between
-.PHONY: verdict status doctor
+.PHONY: verdict status next-cases effort doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
 	$(MASKSMITH) $(MORE)
 status: $(STAMP) ## where every case, structure and round stands
+	$(MASKSMITH) $(MORE)
+next-cases: $(STAMP) ## ROUND=N the cases to correct next, and why
+	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
+effort: $(STAMP) ## ARGS="--plot effort.png" what correcting took, and what is left
 	$(MASKSMITH) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)

@@ -5,6 +5,8 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.fixtures.phantoms",
     "tests.fixtures.real_data",
+    "tests.fixtures.round_workspaces",
+    "tests.fixtures.stand_in_nnunet",
     "tests.fixtures.tiny_models",
     "tests.fixtures.workspaces",
 ]

@@ -32,9 +32,11 @@ from training.round_cases import training_cases
 from training.round_comparison import compare_with_earlier
 from training.round_manifest import Manifest, freeze_round
 from training.round_model import RoundModel, missing_masks, round_models
+from training.round_next_cases import choose_after_round
 from training.side_by_side import require_devices, run_side_by_side
 
 log = logging.getLogger(__name__)
+_STEPS = _COMPARING, _PREDICTING = (", promotion", ", prediction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,16 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
     )
     if not all(is_trained(model.plan) for model in models):
         require_devices(settings.places)
+    steps = {f"{model.subject}{step}" for model in models for step in ("", *_STEPS)}
     stories = [partial(_story, model, settings, engine) for model in models]
+    failed = False
     for told in run_side_by_side(stories, settings.places):
-        yield from _settle(workspace, manifest, told)
+        for outcome in _settle(workspace, manifest, told):
+            failed |= outcome.status == "failed" and outcome.subject in steps
+            yield outcome
+    # Chosen once: not before every model has said all it can.
+    if not failed:
+        yield from choose_after_round(workspace, settings.next_cases, manifest, engine)
 
 
 STAGE = Stage(
@@ -99,16 +108,19 @@ def _story(
 ) -> Iterator[_Told]:
     """Tell what happens to one model; it may run in a thread and writes nothing of the driver's."""
     model = model.on_device(device)
+    subject = model.subject
     try:
         kept = is_trained(model.plan)
         trained = _train(model, engine)
         yield _model_outcome(model, kept=kept)
+        subject = f"{model.subject}{_COMPARING}"
         promotion = _promote(model, trained, settings)
         yield promotion
         yield from promotion_outcomes(promotion, model.subject)
+        subject = f"{model.subject}{_PREDICTING}"
         yield from _predict(model, trained, promotion.promoted)
     except (NnunetError, BadInput) as error:
-        yield Outcome(model.subject, "failed", str(error))
+        yield Outcome(subject, "failed", str(error))
 
 
 def _train(model: RoundModel, engine: Engine) -> NnunetModel:
@@ -118,7 +130,7 @@ def _train(model: RoundModel, engine: Engine) -> NnunetModel:
         model = model.with_start()
         if why := model.manifest.starts.get(model.name, {}).get("why_fresh"):
             log.warning("%s: starts fresh: %s", model.subject, why)
-    skipped = model.manifest.settings["skipped_slices"]
+    skipped = model.manifest.settings.get("skipped_slices", "background")
     cases = training_cases(model.workspace, model.choice, model.plan.class_map, skipped)
     return train_model(model.plan, cases, ProgressLog(model.subject), engine)
 

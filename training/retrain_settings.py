@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin, settings_digest
+from training.choice_settings import NextCasesSettings
 from training.profile import Profile
 from training.skipped_slices import SkippedSlices
 
@@ -86,12 +87,17 @@ class RetrainSettings(StageSettings):
         description="cpu, gpu or gpu:N instead of the profile's",
         json_schema_extra={"flag": "-d/--device"},
     )
-    gpus: tuple[int, ...] = Field(
+    gpus: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (),
         description="Numbers of the GPUs that the models of a round are spread over, one model "
         "at a time on each; none: one model after the other on the device",
     )
     configs: Path | None = Field(None, description="Folder of the settings files, for parts")
+    next_cases: NextCasesSettings = Field(
+        default=NextCasesSettings(),
+        description="Which cases people correct after the round: count and weights of strategies",
+        json_schema_extra={"cli": "hidden"},
+    )
     profiles: Mapping[str, Profile] = Field(
         default_factory=dict,
         description="Recipes by name, from the settings file",

@@ -18,7 +18,7 @@ from training.nnunet_dataset import DatasetSettings
 from training.parts import models_wanted
 from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, require_enough, states_of
-from training.validation_patients import grow_validation
+from training.validation_patients import grow_validation, without_unseen
 from training.warm_start import choose_start
 
 log = logging.getLogger(__name__)
@@ -145,6 +145,9 @@ def earlier_rounds(layout: Layout, number: int) -> tuple[int, ...]:
 def _make(workspace: Workspace, settings: RetrainSettings) -> Manifest:
     _check_class_map(workspace, settings)
     models = _choices(workspace, settings)
+    held_out = _hold_out(workspace, settings, models)
+    validating = {each.id for each in workspace.cases() if (each.patient_id or each.id) in held_out}
+    models = {name: without_unseen(choice, validating) for name, choice in models.items()}
     starts = {}
     if settings.warm_start == "previous":
         starts = {
@@ -158,7 +161,7 @@ def _make(workspace: Workspace, settings: RetrainSettings) -> Manifest:
         class_map_digest=workspace.class_map.digest,
         models=models,
         created=now_utc(),
-        validation=_hold_out(workspace, settings, models),
+        validation=held_out,
         starts=starts,
     )
 

@@ -7,12 +7,14 @@ earlier round was trained on is never chosen, and a chosen one is never trained 
 import json
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Layout
 from training.nnunet_dataset import DatasetSettings, by_seed, validation_count
+from training.round_choice import Choice
 from training.training_record import read_json
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,49 @@ def grow_validation(
     values = {"format": _FORMAT, "patients": entries}
     write_file_atomically(layout.validation_file, (json.dumps(values, indent=1) + "\n").encode())
     return tuple(entry["patient"] for entry in entries)
+
+
+def without_unseen(choice: Choice, validating: Collection[str]) -> Choice:
+    """Leave out the structures that are present in validation cases alone: nobody learns them.
+
+    Parameters
+    ----------
+    validating : collection of str
+        Cases that are not trained on.
+
+    Raises
+    ------
+    BadInput
+        If no structure is left.
+    """
+    trained = [states for case, states in choice.cases.items() if case not in validating]
+    seen = tuple(
+        name
+        for name in choice.structures
+        if any(name in states and states[name].kind == "mask" for states in trained)
+    )
+    if len(seen) == len(choice.structures):
+        return choice
+    if not seen:
+        raise BadInput(
+            "every case in which a structure is present validates, and none is left to train on: "
+            "accept masks of other patients"
+        )
+    unseen = {
+        name: "present in none of the cases that are trained on, only in validation cases"
+        for name in choice.structures
+        if name not in seen
+    }
+    kept = {
+        case: {name: state for name, state in states.items() if name in seen}
+        for case, states in choice.cases.items()
+    }
+    return replace(
+        choice,
+        structures=seen,
+        cases={case: states for case, states in kept.items() if states},
+        left_out_structures={**choice.left_out_structures, **unseen},
+    )
 
 
 def _entries(layout: Layout) -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ def imported(name: str, summary: str) -> CommandRef:
     """Return the command `command` of the module `pipeline.cli.<name>`, imported when called."""
 
     def load(_: click.Context) -> click.Command:
-        command: click.Command = importlib.import_module(f"pipeline.cli.{name}").command
+        command: click.Command = importlib.import_module(
+            f"pipeline.cli.{name.replace('-', '_')}"
+        ).command
         return command
 
     return CommandRef(name, summary, load)

@@ -174,10 +174,11 @@ def _write_summary(status: WorkspaceStatus) -> None:
     by_origin = ", ".join(f"{number} from {origin}" for origin, number in origins.items())
     click.echo(f"masks in force: {by_origin or 'none'}")
     for item in status.rounds:
+        held_back = f", not promoted: {', '.join(item.not_promoted)}" if item.not_promoted else ""
         click.echo(
             f"round {item.number}: of {item.target_cases} cases, manifest "
             f"{item.manifest_digest[:12]}, predicted {item.predicted_masks} masks in "
-            f"{item.predicted_cases} cases, {item.in_force} in force"
+            f"{item.predicted_cases} cases, {item.in_force} in force{held_back}"
         )
 
 

@@ -108,6 +108,10 @@ class Layout:
         """Give the path of what a round was trained on, frozen."""
         return self.round_dir(number) / "manifest.json"
 
+    def next_cases(self, number: int) -> Path:
+        """Give the path of which cases were chosen to be corrected after a round, and why."""
+        return self.round_dir(number) / "next_cases.json"
+
     def promotion(self, number: int) -> Path:
         """Give the path of how a round compares with the earlier ones, structure by structure."""
         return self.round_dir(number) / "promotion.json"
@@ -135,3 +139,8 @@ class Layout:
     def scratch_dir(self) -> Path:
         """Work files that may be deleted whenever no command runs."""
         return self.root / "scratch"
+
+    @property
+    def mask_changes(self) -> Path:
+        """Comparisons of masks with what they were made from; computed anew when deleted."""
+        return self.scratch_dir / "mask_changes.json"

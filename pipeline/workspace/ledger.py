@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pipeline.workspace.digest import now_utc
-from pipeline.workspace.words import Case, Mask, Round, Verdict
+from pipeline.workspace.words import Case, Mask, Origin, Round, Verdict
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
@@ -95,6 +95,29 @@ class Ledger:
         if structure is not None:
             query = query.where(table.c.structure == structure)
         return tuple(Mask.from_dict(row.record) for row in self._rows(query))
+
+    def masks_of(self, origins: Sequence[Origin]) -> tuple[Mask, ...]:
+        """List the mask revisions of some origins with all they are made from, by case and time.
+
+        Parents are listed whatever their origin; one that the ledger lacks is left out.
+        """
+        from sqlalchemy import select
+
+        from pipeline.workspace.tables import mask_table as table
+
+        query = select(table.c.record).where(table.c.origin.in_(origins))
+        found = [Mask.from_dict(row.record) for row in self._rows(query)]
+        known = {mask.id: mask for mask in found}
+        while missing := sorted({p for m in found for p in m.provenance.parents} - set(known)):
+            found = []
+            for first in range(0, len(missing), _CHUNK):
+                wanted = table.c.id.in_(missing[first : first + _CHUNK])
+                query = select(table.c.record).where(wanted)
+                found += [Mask.from_dict(row.record) for row in self._rows(query)]
+            known |= {mask.id: mask for mask in found}
+        return tuple(
+            sorted(known.values(), key=lambda m: (m.case_id, m.provenance.created, m.id))
+        )
 
     def mask(self, mask_id: str) -> Mask | None:
         """Find a mask by its id or the beginning of it; None when there is none or several."""

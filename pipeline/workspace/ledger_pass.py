@@ -3,8 +3,10 @@
 A dataset of 10,000 cases has a million masks: their full records would take minutes to read.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.workspace.ledger import Ledger
@@ -13,9 +15,20 @@ from pipeline.workspace.words import Case, Mask, Origin, Provenance
 _NOWHERE = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 
-def cases_with_masks(cases: Iterable[Case], ledger: Ledger) -> Iterator[tuple[Case, list[Mask]]]:
-    """Pair each case with its masks while both pass by in the database's order of case ids."""
-    rows = _mask_rows(ledger)
+def cases_with_masks(
+    cases: Iterable[Case], ledger: Ledger, *, about: bool = False
+) -> Iterator[tuple[Case, list[Mask]]]:
+    """Pair each case with its masks while both pass by in the database's order of case ids.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        As the ledger gives them.
+    ledger : Ledger
+    about : bool
+        Read ``Provenance.about`` too, which holds how sure a model was.
+    """
+    rows = _mask_rows(ledger, about=about)
     row = next(rows, None)
     for case in cases:
         masks = []
@@ -25,30 +38,39 @@ def cases_with_masks(cases: Iterable[Case], ledger: Ledger) -> Iterator[tuple[Ca
         yield case, masks
 
 
-def _mask_rows(ledger: Ledger) -> Iterator[Any]:
+def _mask_rows(ledger: Ledger, *, about: bool) -> Iterator[Any]:
     """Stream of every mask only what the rule of what is in force needs."""
-    from sqlalchemy import select
+    from sqlalchemy import literal, select
 
     from pipeline.workspace.tables import mask_table as table
 
     voxels = table.c.record["voxels"].as_integer().label("voxels")
     priority = table.c.record["provenance"]["priority"].as_integer().label("priority")
+    facts = table.c.record["provenance"]["about"].as_string() if about else literal(None)
     names = ("id", "case_id", "structure", "origin", "maker", "round", "created")
-    query = select(*(table.c[name] for name in names), voxels, priority)
+    query = select(*(table.c[name] for name in names), voxels, priority, facts.label("about"))
     with ledger.engine.connect().execution_options(yield_per=10_000) as connection:
         yield from connection.execute(query.order_by(table.c.case_id, table.c.created, table.c.id))
 
 
 def _light_mask(row: Any) -> Mask:
     """Make a mask from the columns of a row; its box stays empty."""
-    id_, case_id, structure, origin, maker, number, created, voxels, priority = row
-    made = _provenance(origin, maker, number, priority, created)
+    id_, case_id, structure, origin, maker, number, created, voxels, priority, about = row
+    facts = (origin, maker, number, priority, created)
+    made = _provenance(*facts, json.loads(about)) if about else _shared_provenance(*facts)
     return Mask(id_, case_id, structure, made, _NOWHERE, voxels)
 
 
-@lru_cache(maxsize=1024)
 def _provenance(
-    origin: Origin, maker: str, number: int | None, priority: int, created: str
+    origin: Origin,
+    maker: str,
+    number: int | None,
+    priority: int,
+    created: str,
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
-    """Make a provenance once for all masks that were made together."""
-    return Provenance(origin, maker, round=number, priority=priority, created=created)
+    return Provenance(origin, maker, round=number, priority=priority, created=created, about=about)
+
+
+_shared_provenance = lru_cache(maxsize=1024)(_provenance)
+"""Makes a provenance once for all masks that were made together."""

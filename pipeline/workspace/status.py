@@ -8,9 +8,11 @@ is decided) or *excluded*.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.workspace.in_force import is_excluded
@@ -75,6 +77,8 @@ class RoundStatus:
     predicted_cases: int
     predicted_masks: int
     in_force: int
+    not_promoted: tuple[str, ...] = ()
+    """Structures that fell behind the rounds before, so that their masks were not stored."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +201,24 @@ def _rounds(workspace: Workspace, in_force: Mapping[int, int]) -> tuple[RoundSta
             predicted_cases=predicted.get(begun.number, (0, 0))[0],
             predicted_masks=predicted.get(begun.number, (0, 0))[1],
             in_force=in_force.get(begun.number, 0),
+            not_promoted=_not_promoted(workspace.layout.promotion(begun.number)),
         )
         for begun in workspace.ledger.rounds()
     )
+
+
+def _not_promoted(path: Path) -> tuple[str, ...]:
+    """Read which structures a round was not promoted for; none where nothing is readable."""
+    try:
+        models = json.loads(path.read_bytes())["models"].values()
+        return tuple(
+            name
+            for model in models
+            for name, compared in model["structures"].items()
+            if not compared["promoted"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()
 
 
 def _by_case(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:

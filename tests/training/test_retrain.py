@@ -27,10 +27,13 @@ def dice(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_outcomes_tell_of_the_model_and_of_each_predicted_case(tiny_round: TinyRound):
-    first, *others = tiny_round.outcomes
+    first, *others, last = tiny_round.outcomes
     assert (first.subject, first.status) == ("round 1", "done")
     assert first.note == "learned 3 structures from 3 cases; left out: 2 cases"
     assert {(each.subject, each.status) for each in others} == {(c, "done") for c in WAITING}
+    assert (last.subject, last.status) == ("next cases", "done")
+    assert sorted(last.figures["cases"]) == sorted(WAITING)
+    assert last.note == "2 cases to correct next; masksmith next-cases --round 1 lists them"
 
 
 def test_predictions_are_right_and_become_masks_of_the_round(tiny_round: TinyRound):
@@ -94,7 +97,7 @@ def test_the_same_command_again_keeps_everything(tiny_round: TinyRound):
     before = {c: workspace.digest_in_force(c) for c in WAITING}
     report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
     assert {(o.subject, o.status) for o in report.outcomes} == {
-        (subject, "kept") for subject in ("round 1", *WAITING)
+        (subject, "kept") for subject in ("round 1", *WAITING, "next cases")
     }
     assert {c: workspace.digest_in_force(c) for c in WAITING} == before
 

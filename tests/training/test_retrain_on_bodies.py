@@ -60,6 +60,7 @@ def test_large_structures_of_a_new_body_are_found_on_their_side(tmp_path):
     assert [(o.subject, o.status) for o in report.outcomes] == [
         ("round 1", "done"),
         ("new", "done"),
+        ("next cases", "done"),
     ]
     found = workspace.in_force("new")
     dice = {}

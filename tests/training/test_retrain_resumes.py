@@ -73,7 +73,9 @@ def worker_runs(workspace: Workspace) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_in_training_it_resumes_to_the_very_same_masks(tiny_round: TinyRound, tmp_path):
+def test_killed_in_training_it_resumes_to_the_very_same_masks(
+    tiny_round: TinyRound, tmp_path, caplog
+):
     workspace = bright_workspace(tmp_path / "workspace")
     round_dir = workspace.layout.round_dir(1)
     kill_when(tmp_path, workspace, lambda: any(round_dir.rglob("checkpoint_latest.pth")))
@@ -83,8 +85,11 @@ def test_killed_in_training_it_resumes_to_the_very_same_masks(tiny_round: TinyRo
         time.sleep(0.05)
     assert not worker_runs(workspace)
     frozen = workspace.layout.manifest(1).read_bytes()
-    report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
+    with caplog.at_level("INFO"):
+        report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
     assert not report.failures
+    assert "round 1: goes on with the manifest of" in caplog.text
+    assert "round 1: goes on from epoch 2 of 2" in caplog.text
     assert workspace.layout.manifest(1).read_bytes() == frozen
     log = (round_dir / "all" / "nnunet.log").read_text()
     assert '"event": "training", "epochs": 2, "first": 1' in log
