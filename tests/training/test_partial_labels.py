@@ -225,6 +225,16 @@ def test_two_processes_compute_the_dice_of_their_common_batch(tmp_path):
     assert torch.equal(gradient[0, [2, 4]], torch.zeros(2, 8, 8, 8))
 
 
+def test_the_sums_can_be_compiled_in_one_graph():
+    """As on a GPU, where nnU-Net compiles its Dice; here without generating code."""
+    _, target = batch()
+    logits = torch.randn(2, CLASSES, 8, 8, 8)
+    merged = merge_undecided(logits, looking_at("whole", "half").mask).requires_grad_()
+    counted = torch.ones_like(target, dtype=torch.bool)
+    compiled = torch.compile(sums_of, backend="aot_eager", fullgraph=True)
+    assert torch.allclose(compiled(merged, target, counted), sums_of(merged, target, counted))
+
+
 def test_merging_is_a_sum_of_probabilities_and_stands_extreme_logits():
     logits = torch.tensor([[0.0, 1.0, 2.0, -1.0, 3.0], [0.0, 1e4, -1e4, 5.0, 80.0]])
     mask = looking_at("half", "half").mask
