@@ -23,11 +23,11 @@ from annotation.handout import (
     Handout,
     HandoutError,
     find_handouts,
-    person_or_login,
 )
 from annotation.importing.mapping_file import read_mapping, write_mapping
 from annotation.importing.names import Match, Matcher
 from annotation.importing.synonyms import load_synonyms
+from annotation.person import person_or_login
 from annotation.revisions import Correction, Making, is_new, store
 from pipeline.errors import MasksmithError, UsageError
 from pipeline.workspace import Workspace, settings_digest

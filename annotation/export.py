@@ -22,11 +22,11 @@ from annotation.handout import (
     Handout,
     HandoutError,
     handed_file,
-    person_or_login,
     read_handout,
     with_version,
     write_handout,
 )
+from annotation.person import person_or_login
 from pipeline.errors import BadInput, MasksmithError, NothingToDo, UsageError
 from pipeline.workspace import CaseRecord, Mask, Origin, Workspace, digest_of_file
 from pipeline.workspace.in_force import masks_in_force

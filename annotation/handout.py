@@ -5,7 +5,6 @@ A *handout* is a JSON file beside exported masks (``<file>.json``) or in a sessi
 the masks themselves, so what was given out can be told from what came back, voxel by voxel.
 """
 
-import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from annotation.formats.writers import Outgoing, Segment
-from pipeline.errors import BadInput, UsageError
+from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import digest_of, digest_of_file, now_utc
 
 _FORMAT = 1
 _KEY = "masksmith_handout"
-_LONGEST_NAME = 200
 SESSION_FILE = "session.json"
 
 
@@ -257,22 +255,3 @@ def _is_handout(path: Path) -> bool:
         return f'"{_KEY}"'.encode() in path.read_bytes()[:4096]
     except OSError:
         return False
-
-
-def person_or_login(given: str) -> str:
-    """Give the name of the person: as given, else the login name.
-
-    Raises
-    ------
-    UsageError
-        When it is too long, or nothing is given and this system knows no login name.
-    """
-    name = " ".join(given.split())
-    if len(name) > _LONGEST_NAME:
-        raise UsageError(f"the name '{name[:20]}...' is longer than {_LONGEST_NAME} characters")
-    if name:
-        return name
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise UsageError("this system knows no login name; say who: --by NAME") from None

@@ -26,10 +26,10 @@ from annotation.handout import (
     HandedFile,
     Handout,
     handed_file,
-    person_or_login,
     with_version,
     write_handout,
 )
+from annotation.person import person_or_login
 from annotation.windows import WINDOWS, Window, window_for
 from pipeline.errors import BadInput, MissingDependency, UsageError
 from pipeline.volume import write_nifti

@@ -13,12 +13,12 @@ moment, so that a later revision is never taken for the one that was looked at.
 What counts after a verdict is decided in `pipeline.workspace.in_force`, nowhere else.
 """
 
-import getpass
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from annotation.person import person_or_login
 from annotation.verdict_csv import VerdictFile, VerdictFileError, read_verdict_csv
 from annotation.verdict_request import VerdictRequest, VerdictResult, decision_of
 from pipeline.errors import BadInput, MasksmithError, NothingToDo, UsageError
@@ -41,7 +41,6 @@ __all__ = [
 
 _WHOLE_CASE_DECISIONS = ("accept", "exclude_case", "include_case")
 _SHORTEST_MASK_ID = 6
-_LONGEST_NAME = 200
 
 _ABSENT = "already absent"
 _SENT_BACK = "sent back to be fixed"
@@ -271,24 +270,10 @@ def _verdict(
     return Verdict(
         case_id=desk.case_id,
         decision=decision,
-        by=_who(request.by),
+        by=person_or_login(request.by),
         structure=structure,
         mask_id=mask.id if mask else None,
         reason=request.reason.strip(),
         seconds=request.seconds,
         created=desk.moment(),
     )
-
-
-def _who(given: str) -> str:
-    name = " ".join(given.split()) or _login_name()
-    if len(name) > _LONGEST_NAME:
-        raise UsageError(f"the name '{name[:20]}...' is longer than {_LONGEST_NAME} characters")
-    return name
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise UsageError("who decided? This system knows no login name; say who") from None

@@ -1,6 +1,5 @@
 """The desk at which the driver looks at all drawings of a case together, then stores them."""
 
-import getpass
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ from annotation.importing.refusal import ImportRefused
 from annotation.importing.settings import ImportRoughSettings
 from annotation.importing.side_check import SideRules, wrong_sides
 from annotation.importing.storing import Shelf, Stored, Storing, shelves
-from pipeline.errors import BadInput
+from annotation.person import person_or_login
+from pipeline.errors import BadInput, UsageError
 from pipeline.workspace import Case, Mask, Workspace
 
 _MISPLACED_SHARE = 0.05
@@ -180,11 +180,9 @@ def _drawn(
 
 def _who(settings: ImportRoughSettings) -> str:
     """Name who commands: verdicts of superseding are this person's."""
-    if settings.by:
-        return settings.by
     try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
+        return person_or_login(settings.by or "")
+    except UsageError:
         return "unknown"
 
 

@@ -25,6 +25,7 @@ _AIR_BIN_HU = 5.0
 _LEAST_AIR_SHARE = 0.01
 # Fewer voxels than this (a block of 4 cm at 3 mm) make no contour to compare.
 _FEWEST_VOXELS = 2500
+_LEAST_SEEN_LEFT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,16 @@ def measure(native: WorkingScan, contrast: WorkingScan) -> Alignment:
 def improves(before: Alignment, after: Alignment, smallest_gain: float, tolerance: float) -> bool:
     """Tell whether a step made the alignment better.
 
-    Mutual information has to grow by the smallest gain (a share of what it was), and neither
-    Dice nor what both scans saw may fall by more than the tolerance.
+    Mutual information has to grow by the smallest gain (a share of what it was), neither Dice
+    may fall by more than the tolerance, and of what both scans saw half has to be left: a shift
+    of 30 mm takes a third of it out of a tight field of view, and rightly so.
     """
     if after.mutual_information < before.mutual_information * (1 + smallest_gain):
         return False
     kept = [(before.body_dice, after.body_dice), (before.lung_dice, after.lung_dice)]
     if any(a is not None and (b is None or b < a - tolerance) for a, b in kept):
         return False
-    return after.seen_share >= before.seen_share * 0.8
+    return after.seen_share >= before.seen_share * _LEAST_SEEN_LEFT
 
 
 def mutual_information(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -11,11 +11,9 @@ from annotation.handout import (
     Handout,
     HandoutError,
     find_handouts,
-    person_or_login,
     read_handout,
     write_handout,
 )
-from pipeline.errors import UsageError
 
 
 @pytest.fixture
@@ -76,11 +74,3 @@ def test_records_are_found_below_a_folder_and_others_passed_over(
     assert found == ["session.json", "b.json"]
     with pytest.raises(HandoutError, match="nothing here says"):
         find_handouts(tmp_path / "c")
-
-
-def test_a_person_is_named_or_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert person_or_login("  Anna   B. ") == "Anna B."
-    monkeypatch.setenv("LOGNAME", "cleo")
-    assert person_or_login("") == "cleo"
-    with pytest.raises(UsageError, match="longer than 200"):
-        person_or_login("x" * 201)

@@ -235,7 +235,7 @@ def test_who_defaults_to_the_login_name(workspace, case, ask, monkeypatch):
         raise KeyError("uid not found")
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert "who decided?" in ask("accept", "kidney_right", by="").note
+    assert "say who: --by NAME" in ask("accept", "kidney_right", by="").note
 
 
 def test_one_bad_request_does_not_stop_the_others_and_later_ones_see_earlier(workspace, case):

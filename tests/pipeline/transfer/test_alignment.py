@@ -101,7 +101,8 @@ def test_dice_of_what_is_too_small_is_unknown() -> None:
         (Alignment(1.5, 0.96, 0.88, 1.0), False),  # the lungs no longer fit
         (Alignment(1.5, 0.946, 0.896, 1.0), True),  # within the tolerance
         (Alignment(1.5, 0.96, None, 1.0), False),  # the lungs went out of view
-        (Alignment(1.5, 0.96, 0.95, 0.7), False),  # compared over much less
+        (Alignment(1.5, 0.96, 0.95, 0.7), True),  # a tight field of view, moved
+        (Alignment(1.5, 0.96, 0.95, 0.4), False),  # compared over much less
     ],
 )
 def test_a_step_counts_only_if_it_helps(after: Alignment, better: bool) -> None:
