@@ -20,21 +20,21 @@ LEAST_ML = 0.6  # 1 cm of a rib; first ribs of development bodies have at most 0
 # cervical ones of 3 to 5 cm at least 2
 
 
-def sides_at_c7(
+def bone_at_c7(
     points: Points,
     side: NDArray[np.int64],
     thorax: Thorax,
     spine: Mapping[int, Points],
     voxel_ml: float,
-) -> tuple[int, ...] | None:
-    """Tell on which sides ribs reach up to C7.
+) -> NDArray[np.int64] | None:
+    """Find the bone beside C7, on each side where it is as much as of a rib.
 
     Parameters
     ----------
     points : ndarray, shape (n, 3)
         Of the ribs, RAS in mm.
     side : ndarray of int, shape (n,)
-        Of each point's rib: -1 left, 1 right, 0 of none.
+        -1 left, 1 right, of each point.
     thorax : Thorax
     spine : mapping of int to ndarray, shape (3,)
         Centres of vertebrae in mm by number; 0 is C7, 1 is T1.
@@ -43,15 +43,19 @@ def sides_at_c7(
 
     Returns
     -------
-    tuple of int or None
-        None if neither C7 nor T1 is known, or no other vertebra: then nothing can be told.
+    ndarray of int, shape (n,), or None
+        -1 or 1 where a point is such bone, else 0. None if neither C7 nor T1 is known, or no other
+        vertebra: then nothing can be told.
     """
     limit_mm = _limit_mm({number: float(centre[2]) for number, centre in spine.items()})
     if limit_mm is None:
         return None
     near = np.abs(points[:, 0] - thorax.middle(points[:, 2])) <= ASIDE_MM
-    high = near & (thorax.along_spine(points) > limit_mm)
-    return tuple(one for one in (-1, 1) if (high & (side == one)).sum() * voxel_ml >= LEAST_ML)
+    found = np.where(near & (thorax.along_spine(points) > limit_mm), side, 0)
+    for one in (-1, 1):
+        if (found == one).sum() * voxel_ml < LEAST_ML:
+            found[found == one] = 0
+    return found
 
 
 def _limit_mm(z_mm: Mapping[int, float]) -> float | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.bootstrap.ribs.cervical import ASIDE_MM, LEAST_ML, sides_at_c7
+from pipeline.bootstrap.ribs.cervical import ASIDE_MM, LEAST_ML, bone_at_c7
 from pipeline.bootstrap.ribs.strands import Points
 from pipeline.bootstrap.ribs.thorax import Thorax
 
@@ -20,7 +20,8 @@ def bar(x_mm: float, z_mm: float, ml: float = 2.0) -> Points:
 def sides(
     points: Points, thorax: Thorax = STRAIGHT, spine: dict[int, Points] = SPINE
 ) -> tuple[int, ...] | None:
-    return sides_at_c7(points, np.sign(points[:, 0]).astype(int), thorax, spine, VOXEL_ML)
+    found = bone_at_c7(points, np.sign(points[:, 0]).astype(int), thorax, spine, VOXEL_ML)
+    return None if found is None else tuple(sorted({*found.tolist()} - {0}))
 
 
 def test_bone_at_c7_is_told_by_side() -> None:
@@ -35,10 +36,11 @@ def test_a_crumb_or_bone_far_aside_is_no_cervical_rib() -> None:
     assert sides(bar(ASIDE_MM + 5, 2)) == ()
 
 
-def test_bone_of_no_rib_does_not_count() -> None:
-    points = bar(30, 2)
-    nobody = np.zeros(len(points), int)
-    assert sides_at_c7(points, nobody, STRAIGHT, SPINE, VOXEL_ML) == ()
+def test_the_bone_itself_is_told_and_nothing_below_it() -> None:
+    points = np.concatenate([bar(30, -17), bar(30, 2), bar(-30, 2, LEAST_ML / 2)])
+    found = bone_at_c7(points, np.sign(points[:, 0]).astype(int), STRAIGHT, SPINE, VOXEL_ML)
+    assert found is not None
+    assert np.array_equal(found, np.where((points[:, 2] > 0) & (points[:, 0] > 0), 1, 0))
 
 
 @pytest.mark.parametrize("known", [(0, 1), (1, 2), (0, 2), (-1, 0), (1, 4)])
