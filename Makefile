@@ -47,7 +47,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -62,22 +62,33 @@ import-rough: $(STAMP) ## FROM="PATH..." bring in what was drawn elsewhere: Slic
 	$(MASKSMITH) $(foreach path,$(call typed,FROM),--from $(path)) $(MORE)
 retrain: $(STAMP) ## ROUND=N train nnU-Net on what was accepted and predict the other cases
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
-train-final: $(STAMP) ## MODEL=1.5mm (five parts; PART=ribs for one) or 3mm: the models that leave the house
+train-final: $(STAMP) ## MODEL=3mm the models that leave the house; 1.5mm: five parts, PART=ribs for one
 	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
+evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted masks: Dice, NSD, figures
+	$(MASKSMITH) $(call flag,TRUTH,--truth) $(call flag,PREDICTIONS,--predictions) $(call flag,OUT,--out) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 
+##@ Use the models
+.PHONY: predict
+predict: system-packages $(STAMP) ## FROM=PATH TO=PATH segment CTs with trained models: files in, files out
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
+
 ##@ In between
-.PHONY: verdict status doctor
+.PHONY: verdict status next-cases effort doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
 	$(MASKSMITH) $(MORE)
 status: $(STAMP) ## where every case, structure and round stands
+	$(MASKSMITH) $(MORE)
+next-cases: $(STAMP) ## ROUND=N the cases to correct next, and why
+	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
+effort: $(STAMP) ## ARGS="--plot effort.png" what correcting took, and what is left
 	$(MASKSMITH) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-rounds bench-rough bench-partial clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -98,6 +109,10 @@ bench-transfer: system-packages $(STAMP) ## measure the heart transfer; the tabl
 	$(PYTHON_HERE) -m benchmarks.transfer --page docs/transfer-heart.md $(MORE)
 bench-partial: $(STAMP) ## measure partial labels against the naive way; the table goes into docs/retrain.md
 	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
+benchmark-runtime: $(STAMP) ## ARGS="--out DIR" seconds and memory of predict, as a table
+	$(MASKSMITH) $(MORE)
+bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes into docs/predict.md
+	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md

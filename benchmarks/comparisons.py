@@ -92,4 +92,14 @@ COMPARISONS = (
         runs=5,
         same=("masks",),
     ),
+    Comparison(
+        name="nsd",
+        title="NSD at 3 mm of every structure of a case",
+        ours="benchmarks.ours_nsd",
+        peer="benchmarks.peer_nsd",
+        peer_name="DeepMind surface-distance 0.1",
+        goal=8,
+        runs=3,
+        same=("structures", "mean"),
+    ),
 )

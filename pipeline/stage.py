@@ -29,6 +29,11 @@ class StageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def needs_workspace(self) -> bool:
+        """Whether the stage works on a workspace; a few can also work on files alone."""
+        return True
+
 
 Settings = TypeVar("Settings", bound=StageSettings)
 
@@ -79,6 +84,9 @@ class Stage:
     table : tuple of str
         Columns of a table that the command writes: of the dicts that each outcome's figures hold
         under ``rows``.
+    run_on_files : callable or None
+        ``run_on_files(settings, engine)`` yields outcomes where the settings say that no workspace
+        is needed.
     """
 
     name: str
@@ -87,6 +95,26 @@ class Stage:
     run: Callable[[Workspace, Any, Engine], Iterator[Outcome]]
     after: tuple[str, ...] = ()
     table: tuple[str, ...] = ()
+    run_on_files: Callable[[Any, Engine], Iterator[Outcome]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileCommand:
+    """A command that takes files and gives files, and records nothing in a workspace.
+
+    It shares with stages the one name in four places and the way settings come together.
+
+    Attributes
+    ----------
+    name, summary : str
+        As of a :class:`Stage`.
+    Settings : type
+        Its :class:`StageSettings`; where the files are stands on the command line only.
+    """
+
+    name: str
+    summary: str
+    Settings: type[StageSettings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +125,7 @@ class RunReport:
     ----------
     outcomes : tuple of Outcome
     run_id : int or None
-        Of the run in the ledger; None for a dry run.
+        Of the run in the ledger; None for a dry run and for a run on files.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -114,7 +142,7 @@ class RunReport:
 
 
 def load_settings(
-    stage: Stage, configs: Path, flags: Mapping[str, Any] | None = None
+    stage: Stage | FileCommand, configs: Path, flags: Mapping[str, Any] | None = None
 ) -> StageSettings:
     """Put a stage's settings together.
 
@@ -199,6 +227,31 @@ def run_stage(
         if recorder is not None:
             recorder.end()
     return RunReport(tuple(outcomes), None if recorder is None else recorder.run_id)
+
+
+def run_stage_on_files(
+    stage: Stage,
+    settings: StageSettings,
+    engine: Engine,
+    *,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> RunReport:
+    """Run a stage without a workspace; nothing is recorded.
+
+    Raises
+    ------
+    UsageError
+        When the stage cannot do without.
+    MasksmithError
+        What the stage raises when it cannot run at all.
+    """
+    if stage.run_on_files is None:
+        raise UsageError(f"{stage.name}: needs a workspace")
+    outcomes: list[Outcome] = []
+    for outcome in stage.run_on_files(settings, engine):
+        outcomes.append(outcome)
+        on_outcome(outcome)
+    return RunReport(tuple(outcomes), None)
 
 
 @dataclass(slots=True)

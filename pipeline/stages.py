@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.stage import Stage
+    from pipeline.stage import FileCommand, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,30 @@ class StageRef:
                 f"{self.module} exports the stage {stage.name!r}, expected {self.name!r}"
             )
         return stage
+
+
+@dataclass(frozen=True, slots=True)
+class FileCommandRef:
+    """Where a command on files lives and what it does, known before its module is imported."""
+
+    name: str
+    module: str
+    summary: str
+
+    def load(self) -> FileCommand:
+        """Import the module and return the `FileCommand` it exports.
+
+        Raises
+        ------
+        TypeError
+            The module's COMMAND carries another name than this entry.
+        """
+        command: FileCommand = importlib.import_module(self.module).COMMAND
+        if command.name != self.name:
+            raise TypeError(
+                f"{self.module} exports the command {command.name!r}, expected {self.name!r}"
+            )
+        return command
 
 
 STAGES: tuple[StageRef, ...] = (
@@ -69,5 +93,19 @@ STAGES: tuple[StageRef, ...] = (
         "training.train_final",
         "Train the final nnU-Net models on all that was decided, and pack them.",
     ),
+    StageRef(
+        "evaluate",
+        "training.evaluate",
+        "Score predictions against truth: Dice and NSD, with intervals by patient.",
+    ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
+)
+
+# They work on files, not on a workspace (docs/decisions/0039): the same four places, no ledger.
+FILE_COMMANDS: tuple[FileCommandRef, ...] = (
+    FileCommandRef(
+        "predict",
+        "training.predict",
+        "Segment CTs with trained models: files in, label maps out.",
+    ),
 )

@@ -153,13 +153,14 @@ def paint_masks(
 def _write_pictures(picture: Picture, files: PictureFiles, digest: str) -> int:
     with ThreadPoolExecutor(1) as helper:
         small = helper.submit(_webp, picture.overview)
-        whole = _png(picture.pixels, {"case": files.case_id, "digest": digest})
+        whole = png_of(picture.pixels, {"case": files.case_id, "digest": digest})
         write_file_atomically(files.thumbnail, small.result())
     write_file_atomically(files.picture, whole)
     return len(whole)
 
 
-def _png(pixels: NDArray[np.uint8], said: Mapping[str, str]) -> bytes:
+def png_of(pixels: NDArray[np.uint8], said: Mapping[str, str]) -> bytes:
+    """Encode a picture as PNG with a few words about it inside."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 

@@ -3,7 +3,9 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
+    "tests.fixtures.pretended_models",
     "tests.fixtures.real_data",
     "tests.fixtures.round_workspaces",
     "tests.fixtures.stand_in_nnunet",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.stages import STAGES, StageRef
+from pipeline.stages import FILE_COMMANDS, STAGES, FileCommandRef, StageRef
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "annotation", "qc", "training")
@@ -32,6 +32,9 @@ HEAVY = {
 SLOW_TO_START = HEAVY | {"nibabel", "numpy", "pydantic", "rich", "sqlalchemy", "yaml"}
 VAGUE = {"common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
 UNSAFE_LOADERS = {"yaml.Loader", "yaml.FullLoader", "yaml.UnsafeLoader"}
+
+# Commands on files are no stages, but keep the one name in four places.
+NAMED = (*STAGES, *FILE_COMMANDS)
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
@@ -120,8 +123,8 @@ CODE = python_files(*PACKAGES)
 ALL_PYTHON = python_files(*PACKAGES, "tests", "benchmarks")
 
 
-@pytest.mark.parametrize("ref", STAGES, ids=lambda ref: ref.name)
-def test_a_stage_has_the_same_name_in_every_place(ref: StageRef) -> None:
+@pytest.mark.parametrize("ref", NAMED, ids=lambda ref: ref.name)
+def test_a_stage_has_the_same_name_in_every_place(ref: StageRef | FileCommandRef) -> None:
     assert ref.module.rpartition(".")[2] == ref.name.replace("-", "_")
     assert (ROOT / ref.module.replace(".", "/")).with_suffix(".py").is_file()
     assert (ROOT / "configs" / f"{ref.name.replace('-', '_')}.yaml").is_file()
@@ -130,16 +133,16 @@ def test_a_stage_has_the_same_name_in_every_place(ref: StageRef) -> None:
     assert ref.load().name == ref.name
 
 
-@pytest.mark.parametrize("ref", STAGES, ids=lambda ref: ref.name)
-def test_a_settings_file_names_only_settings_that_exist(ref: StageRef) -> None:
+@pytest.mark.parametrize("ref", NAMED, ids=lambda ref: ref.name)
+def test_a_settings_file_names_only_settings_that_exist(ref: StageRef | FileCommandRef) -> None:
     given = yaml.safe_load(
         (ROOT / "configs" / f"{ref.name.replace('-', '_')}.yaml").read_text(encoding="utf-8")
     )
     assert set(given or {}) <= set(ref.load().Settings.model_fields)
 
 
-@pytest.mark.parametrize("ref", STAGES, ids=lambda ref: ref.name)
-def test_every_setting_is_described(ref: StageRef) -> None:
+@pytest.mark.parametrize("ref", NAMED, ids=lambda ref: ref.name)
+def test_every_setting_is_described(ref: StageRef | FileCommandRef) -> None:
     fields = ref.load().Settings.model_fields
     assert [name for name, field in fields.items() if not (field.description or "").strip()] == []
 

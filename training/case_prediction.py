@@ -96,16 +96,14 @@ def store_prediction(
         values = [class_map[name].value for name in structures]
         labels = np.where(np.isin(labels, values), labels, 0)
     sure = prediction.confidences or {}
-    names = class_map.names_by_value
+
+    def made(structure: str) -> Provenance:
+        confidence = sure.get(class_map[structure].value)
+        return provenance if confidence is None else confidence.added_to(provenance)
+
     try:
         masks = write_label_map_masks(
-            workspace.layout,
-            case,
-            labels,
-            class_map,
-            provenance,
-            include_empty=structures,
-            confidences={names[value]: each for value, each in sure.items() if value in names},
+            workspace.layout, case, labels, class_map, made, include_empty=structures
         )
     except MasksmithError as error:
         return Outcome(case.id, "failed", str(error))

@@ -13,10 +13,12 @@ from training.nnunet_process import device_kind
 from training.profile import Profile
 from training.training_record import is_marked
 
-# Per voxel at the model's spacing, upper bounds. Exported: int16 CT and label, gzip (measured on
-# phantoms: 1.1); preprocessed: float32 CT and int16 label, blosc2 (measured there: 4.0).
+# Upper bounds. Per voxel at the model's spacing, before compression: an exported int16 CT and uint8
+# label; a preprocessed float32 CT and int16 label. Beside them nnU-Net 2.8 keeps, of each structure
+# of each case, the places (32 bytes) of 10 000 voxels or, of a larger one, of one in a hundred.
 RAW_BYTES_PER_VOXEL = 3.0
 PREPARED_BYTES_PER_VOXEL = 6.0
+PLACES_PER_STRUCTURE, PLACES_SHARE, BYTES_PER_PLACE = 10_000, 0.01, 32
 # Best, latest and final checkpoint of nnU-Net's full network (31 million weights, each with its
 # momentum), a last one being written, and the exported zip; a small network of ours has a tenth.
 FULL_CHECKPOINTS_GB, SMALL_CHECKPOINTS_GB = 1.6, 0.2
@@ -28,17 +30,23 @@ _SECONDS_PER_DAY = 86_400.0
 
 def cost_checks(model: FinalModel, manifest: FinalManifest, probe: Probe) -> Iterator[Check]:
     """Check disk, GPU and time of one model."""
-    yield _plan(model, probe)
+    profile = model.profile(manifest)
+    yield _plan(profile, probe)
     yield _disk(model, manifest)
-    yield _gpu(model.profile, probe)
+    yield _gpu(profile, probe)
     yield _time(model, probe)
 
 
-def needed_gb(grids: Sequence[Grid], profile: Profile) -> float:
+def needed_gb(grids: Sequence[Grid], profile: Profile, structures: int) -> float:
     """Say how much disk a training takes at most, in GB (1e9 bytes)."""
-    voxels = sum(math.prod(shape_at(grid, profile.spacing_mm)[0]) for grid in grids)
-    data = voxels * (RAW_BYTES_PER_VOXEL + PREPARED_BYTES_PER_VOXEL) / 1e9
-    return data + (FULL_CHECKPOINTS_GB if profile.network is None else SMALL_CHECKPOINTS_GB)
+    data = 0.0
+    for grid in grids:
+        voxels = math.prod(shape_at(grid, profile.spacing_mm)[0])
+        places = min(voxels, structures * PLACES_PER_STRUCTURE + voxels * PLACES_SHARE)
+        data += voxels * (RAW_BYTES_PER_VOXEL + PREPARED_BYTES_PER_VOXEL)
+        data += places * BYTES_PER_PLACE
+    checkpoints = FULL_CHECKPOINTS_GB if profile.network is None else SMALL_CHECKPOINTS_GB
+    return data / 1e9 + checkpoints
 
 
 def seconds_per_epoch(model: FinalModel, probe: Probe) -> tuple[float | None, str]:
@@ -56,8 +64,7 @@ def _from_settings(known: Mapping[str, float], gpu: str | None) -> float | None:
     return found[0] if found else None
 
 
-def _plan(model: FinalModel, probe: Probe) -> Check:
-    profile = model.profile
+def _plan(profile: Profile, probe: Probe) -> Check:
     spacing = "the data's spacing" if profile.spacing_mm is None else f"{profile.spacing_mm:g} mm"
     found = f"{profile.trainer}, {probe.epochs} epochs at {spacing}"
     figures = {"trainer": profile.trainer, "epochs": probe.epochs, "spacing_mm": profile.spacing_mm}
@@ -72,7 +79,8 @@ def _disk(model: FinalModel, manifest: FinalManifest) -> Check:
     if is_marked(model.plan(manifest), "prepare"):
         return Check("disk", "ok", "exported and preprocessed already")
     cases = [*manifest.training, *manifest.validation]
-    needed = needed_gb([model.workspace.case(case).grid for case in cases], model.profile)
+    grids = [model.workspace.case(case).grid for case in cases]
+    needed = needed_gb(grids, model.profile(manifest), len(manifest.choice.structures))
     free = shutil.disk_usage(_existing(model.folder)).free / 1e9
     found = f"at most {_gb(needed)} GB of {_gb(free)} GB free"
     figures = {"needed_gb": round(needed, 2), "free_gb": round(free, 2)}
@@ -89,7 +97,7 @@ def _gpu(profile: Profile, probe: Probe) -> Check:
     if not probe.looked:
         return Check("GPU memory", "unknown", f"not looked at: {probe.why}")
     if probe.gpu is None or probe.gpu_memory_gb is None:
-        found = f"no GPU: {probe.why or 'none was seen'}"
+        found = probe.why or "no GPU is visible"
         return Check("GPU memory", "refused", found, "train where there is one, or see --profile")
     planned = profile.gpu_memory_gb or PLANNED_GPU_GB.get(profile.planner, _DEFAULT_PLANNED_GPU_GB)
     figures = {"gpu": probe.gpu, "gpu_memory_gb": probe.gpu_memory_gb, "memory_gb": probe.memory_gb}
@@ -108,7 +116,7 @@ def _gpu(profile: Profile, probe: Probe) -> Check:
 def _time(model: FinalModel, probe: Probe) -> Check:
     seconds, source = seconds_per_epoch(model, probe)
     if seconds is None:
-        advice = "run it where it will train, or set seconds_per_epoch in configs/train_final.yaml"
+        advice = "ask where it will train, or set seconds_per_epoch"
         found = f"{probe.epochs} epochs of unknown length ({source})"
         return Check("time", "unknown", found, advice, {"epochs": probe.epochs, "days": None})
     days = probe.epochs * seconds / _SECONDS_PER_DAY

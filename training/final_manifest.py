@@ -22,20 +22,20 @@ from training.final_split import (
     write_split,
 )
 from training.nnunet_dataset import DatasetSettings
+from training.parts import parts_named
 from training.profile import Profile
-from training.retrain_settings import RetrainSettings
 from training.round_choice import Choice, State, choose, states_of
 from training.round_manifest import (
     changed_settings,
     choice_from_dict,
     choice_to_dict,
     missing_masks,
-    models_wanted,
 )
 from training.training_plan import TrainingPlan
 from training.training_record import read_json, write_json
 
 FORMAT = 1
+_WHOLE = ""
 SPLIT_FILE, SPLIT_RECORD, MANIFEST_FILE = "split.csv", "split.json", "manifest.json"
 
 
@@ -57,6 +57,8 @@ class FinalModel:
         Of this network: below `whole_folder` where there are parts, else the same.
     structures : tuple of str
         Asked for, in the order of the class map.
+    part : str or None
+        The body part, where there are several.
     """
 
     workspace: Workspace
@@ -65,12 +67,13 @@ class FinalModel:
     whole_folder: Path
     folder: Path
     structures: tuple[str, ...]
+    part: str | None
     dataset_number: int
 
-    @property
-    def profile(self) -> Profile:
-        """The recipe."""
-        return self.settings.training_profile()
+    def profile(self, manifest: "FinalManifest") -> Profile:
+        """Give the recipe, with the form of its trainer that the data need."""
+        chosen = self.settings.training_profile()
+        return chosen.for_partial_labels() if manifest.choice.is_partial else chosen
 
     @property
     def manifest_file(self) -> Path:
@@ -79,7 +82,7 @@ class FinalModel:
 
     def plan(self, manifest: "FinalManifest") -> TrainingPlan:
         """Say how it is trained."""
-        profile = self.profile
+        profile = self.profile(manifest)
         return TrainingPlan(
             folder=self.folder,
             name=re.sub(r"[^A-Za-z0-9]+", "_", self.name),
@@ -194,9 +197,11 @@ def final_models(workspace: Workspace, settings: FinalSettings) -> tuple[FinalMo
         raise UsageError(
             f"model '{settings.model}' is one network for all structures; leave --parts out"
         )
-    per_part = recipe.one_model_per_part
-    every = _groups(workspace, per_part, ())
-    wanted = _groups(workspace, per_part, settings.parts)
+    per_part, class_map = recipe.one_model_per_part, workspace.class_map
+    every = parts_named(class_map, ()) if per_part else {_WHOLE: class_map.names}
+    unknown = [part for part in settings.parts if part not in every]
+    if unknown:
+        raise UsageError(f"{class_map.name} has no part {unknown[0]}; parts: {', '.join(every)}")
     whole = workspace.layout.final_model_dir(settings.full_name)
     numbers = {part: recipe.dataset_number + place for place, part in enumerate(every)}
     return tuple(
@@ -207,9 +212,11 @@ def final_models(workspace: Workspace, settings: FinalSettings) -> tuple[FinalMo
             whole_folder=whole,
             folder=whole / part if per_part else whole,
             structures=structures,
+            part=part or None,
             dataset_number=numbers[part],
         )
-        for part, structures in wanted.items()
+        for part, structures in every.items()
+        if part in (settings.parts or every)
     )
 
 
@@ -298,13 +305,6 @@ def newcomers(model: FinalModel, split: Split) -> int:
     """Count the cases with a decided structure that a split does not know."""
     found = _decided_records(model.workspace, model.settings)
     return sum(record.case.id not in split.sides for record in found)
-
-
-def _groups(
-    workspace: Workspace, per_part: bool, parts: tuple[str, ...]
-) -> dict[str, tuple[str, ...]]:
-    asked = {"one_model_per_part": per_part, "parts": parts}
-    return models_wanted(workspace.class_map, RetrainSettings.model_validate(asked))
 
 
 def _new_split(workspace: Workspace, settings: FinalSettings) -> Split:

@@ -137,7 +137,7 @@ def _undecided(model: FinalModel, split: Split, manifest: FinalManifest) -> Chec
     shown = ", ".join(f"{name} in {len(learned[name])}" for name in worst[:_SHOWN])
     found = f"{count} pairs of case and structure: {shown}{_more(worst)}"
     if model.settings.undecided != "refuse":
-        how = f"--undecided {model.settings.undecided}: {_left(manifest)}"
+        how = f"--undecided {model.settings.undecided}: {_what_becomes(manifest)}"
         return Check("undecided", "look", found, how, figures)
     advice = "decide them (masksmith verdict), or say --undecided leave_out_case or another"
     return Check("undecided", "refused", found, advice, figures)
@@ -249,11 +249,13 @@ def _licence(model: FinalModel) -> Check:
     licence = model.settings.licence.strip()
     if licence and licence != NOT_STATED:
         return Check("licence", "ok", licence)
-    advice = "set licence (and citation) in configs/train_final.yaml before it leaves the house"
+    advice = "set licence and citation in configs/train_final.yaml"
     return Check("licence", "look", NOT_STATED, advice)
 
 
-def _left(manifest: FinalManifest) -> str:
+def _what_becomes(manifest: FinalManifest) -> str:
+    if manifest.choice.is_partial:
+        return "the other structures are learned from those cases"
     cases, names = manifest.choice.left_out_cases, manifest.choice.left_out_structures
     return f"{len(cases)} cases and {len(names)} structures are left out"
 

@@ -19,7 +19,6 @@ from training.final_sources import origins, source_shares, training_masks
 from training.model_card import ModelCard, bootstrap_card, markdown
 from training.nnunet_model import EXPORTED, NnunetModel, export_zip
 from training.nnunet_process import NnunetProcess, ProcessSettings, run_steps
-from training.profile import Profile
 from training.training_record import read_json, weights_digest, write_json
 
 ARCHIVE, CARD_JSON, CARD_MD, METRICS = (
@@ -94,6 +93,7 @@ def _card(
     masks = training_masks(model.workspace, manifest)
     return ModelCard(
         name=model.name,
+        part=model.part,
         profile=settings.profile,
         class_map={
             "name": model.workspace.class_map.name,
@@ -125,7 +125,7 @@ def _card(
 
 
 def _network(model: FinalModel, manifest: FinalManifest, trained: NnunetModel) -> dict[str, Any]:
-    profile: Profile = model.profile
+    profile = model.profile(manifest)
     plans = json.loads((trained.folder / "plans.json").read_text())["configurations"]
     planned = plans["3d_fullres"] | plans[profile.configuration]
     return {
@@ -153,6 +153,9 @@ def _data(manifest: FinalManifest) -> dict[str, Any]:
             side: len({patients[case] for case in cases}) for side, cases in sides.items()
         },
         "settings": dict(manifest.settings),
+        "undecided_pairs": sum(
+            len(manifest.choice.undecided_in(case)) for case in manifest.choice.cases
+        ),
         "left_out_structures": dict(manifest.choice.left_out_structures),
         "left_out_cases": len(manifest.choice.left_out_cases),
     }

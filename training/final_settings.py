@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pipeline.errors import UsageError
 from pipeline.stage import StageSettings
 from pipeline.workspace import Origin
-from training.profile import OWN_TRAINER, Profile
+from training.profile import OWN_TRAINER, PARTIAL_LABELS, Profile
+from training.skipped_slices import SkippedSlices
 
-FinalUndecided = Literal["refuse", "leave_out_case", "leave_out_structure"]
+FinalUndecided = Literal["refuse", "partial", "leave_out_case", "leave_out_structure"]
 EmptyClasses = Literal["refuse", "leave_out"]
 NOT_STATED = "not stated"
 # nnU-Net 2.8: the trainers that do not say their epochs in their name train 1000.
@@ -66,8 +67,13 @@ class FinalSettings(StageSettings):
     )
     undecided: FinalUndecided = Field(
         "refuse",
-        description="Where a structure is undecided in a case: refuse, or leave out the case or "
-        "the structure",
+        description="Where a structure is undecided in a case: refuse, learn the others from it, "
+        "or leave out the case or the structure",
+    )
+    skipped_slices: SkippedSlices = Field(
+        "ignore",
+        description="Slices between those a rough annotator drew on: voxels that count for "
+        "nothing, or background",
     )
     empty_classes: EmptyClasses = Field(
         "refuse", description="A structure that is present in no training case: refuse or leave out"
@@ -146,7 +152,9 @@ class FinalSettings(StageSettings):
 
     def deciding(self) -> dict[str, Any]:
         """Give the settings that decide what the model is, as JSON values."""
-        kept = {"model", "profile", "admit_unreviewed", "undecided", "empty_classes"}
+        kept = {
+            "model", "profile", "admit_unreviewed", "undecided", "skipped_slices", "empty_classes",
+        }  # fmt: skip
         chosen = self.training_profile()
         return self.model_dump(mode="json", include=kept) | {
             "trainer": chosen.trainer,
@@ -179,4 +187,4 @@ def iterations_of(profile: Profile) -> int:
 
 def is_our_trainer(profile: Profile) -> bool:
     """Tell whether nnU-Net alone does not know the trainer."""
-    return profile.trainer == OWN_TRAINER
+    return profile.trainer.removesuffix(PARTIAL_LABELS) == OWN_TRAINER

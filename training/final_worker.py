@@ -76,6 +76,8 @@ def plan(job: dict[str, Any]) -> dict[str, Any]:
         "median_relative_size_after_cropping": 1.0,
     }
     (prepared / "dataset_fingerprint.json").write_text(json.dumps(fingerprint))
+    # Read by the trainers with partial labels: one structure is undecided in every patch.
+    (prepared / "undecided.json").write_text(json.dumps({names[0]: [1]}))
     api.plan_experiments([job["dataset_id"]], job["planner"], job["gpu_memory_gb"])
     worker.add_configuration(job)
     plans = json.loads((prepared / f"{job['plans']}.json").read_text())
@@ -102,6 +104,7 @@ def timed_steps(job: dict[str, Any], configuration: dict[str, Any], on_gpu: bool
     sizes = [[round(n * s) for n, s in zip(shape[2:], each, strict=True)] for each in scales]
     targets = [torch.randint(heads, (*shape[:2], *size)).to(torch.int16) for size in sizes]
     batch = {"data": torch.randn(shape), "target": targets if len(targets) > 1 else targets[0]}
+    batch["keys"] = ["case0"] * shape[0]
     trainer.on_train_epoch_start()
     times = []
     for _ in range(job["probe_warm_up"] + job["probe_steps"]):
@@ -121,17 +124,14 @@ def timed_steps(job: dict[str, Any], configuration: dict[str, Any], on_gpu: bool
 
 def pack(job: dict[str, Any]) -> None:
     """Write the slim checkpoint; report the weights' digest and how long the epochs took."""
-    import nnunetv2
     import torch
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
     source, target = Path(job["checkpoint"]), Path(job["packed"])
     checkpoints = worker.beside("nnunet_checkpoints")
     full = checkpoints.read_checkpoint(source)
     slim = {name: full[name] for name in KEPT if name in full}
     slim["init_args"] = {name: v for name, v in full["init_args"].items() if name != "device"}
-    found = recursive_find_trainer_class_by_name(full["trainer_name"])
-    if not found.__module__.startswith(f"{nnunetv2.__name__}."):
+    if not nnunet_has(full["trainer_name"]):
         slim["trainer_name"] = STOCK_TRAINER
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save(slim, target)
@@ -140,6 +140,14 @@ def pack(job: dict[str, Any]) -> None:
     seconds = sum(last - first for first, last in zip(began, ended, strict=False))
     digest = checkpoints.digest_of_weights(slim["network_weights"])
     worker.report(event="packed", digest=digest, seconds=round(seconds, 1))
+
+
+def nnunet_has(trainer: str) -> bool:
+    """Tell whether nnU-Net itself has a trainer; read, since importing all of them takes long."""
+    import nnunetv2
+
+    folder = Path(nnunetv2.__path__[0]) / "training" / "nnUNetTrainer"
+    return any(f"class {trainer}(" in path.read_text() for path in folder.rglob("*.py"))
 
 
 STEPS = {"probe": probe, "pack": pack}

@@ -20,6 +20,8 @@ class ModelCard:
 
     Attributes
     ----------
+    part : str or None
+        The body part it is the model of, where several make one.
     profile : str or None
         The small recipe it was made with instead of the full one.
     structures : mapping
@@ -37,6 +39,7 @@ class ModelCard:
     """
 
     name: str
+    part: str | None
     profile: str | None
     class_map: Mapping[str, str]
     structures: Mapping[str, Mapping[str, int]]
@@ -127,12 +130,12 @@ def _short(card: ModelCard) -> str:
 
 def _facts(card: ModelCard) -> str:
     network, training = card.network, card.training
-    hours = training.get("seconds")
+    seconds = training.get("seconds")
     rows = {
         "structures": str(len(card.structures)),
         "spacing": f"{network['spacing_mm']} mm" if network["spacing_mm"] else "that of the data",
         "trainer": f"`{network['trainer']}`, {training['epochs']} epochs"
-        + (f", {hours / 3600:.1f} hours" if hours else ""),
+        + (f", {_time(seconds)}" if seconds else ""),
         "network": f"{network['configuration']}, patch {_times(network['patch_size'])}, "
         f"batch {network['batch_size']}",
         "mirroring": card.mirroring,
@@ -154,6 +157,11 @@ def _data(card: ModelCard) -> str:
         [(side, data["patients"][side], data["cases"][side]) for side in data["cases"]],
     )
     left = [f"{name} was left out: {why}." for name, why in data["left_out_structures"].items()]
+    if data["undecided_pairs"]:
+        left.append(
+            f"{data['undecided_pairs']} pairs of case and structure were undecided: the other "
+            "structures were learned from those cases (partial labels)."
+        )
     if data["left_out_cases"]:
         left.append(f"{data['left_out_cases']} cases were left out.")
     return "\n\n".join([sides, "A patient's cases all stand on one side.", *left])
@@ -162,13 +170,16 @@ def _data(card: ModelCard) -> str:
 def _side(side: str, found: Mapping[str, Any]) -> str:
     every = found["all"]
     named = {"val": "Validation", "test": "Test"}[side]
+    cases, present = found["cases"], every["present"]
     text = (
-        f"{named}, {found['cases']} cases, {every['present']} pairs of case and structure: "
+        f"{named}: {_count(cases, 'case')}, {_count(present, 'present structure')}: "
         f"mean Dice {_figure(every['dice'])}, NSD at 3 mm {_figure(every['nsd'])}; "
-        f"{every['missed']} missed "
-        f"(count 0), {every['found_though_absent']} of {every['absent']} absent ones found all the "
-        "same."
+        f"{every['missed']} missed (count 0)"
     )
+    if every["absent"]:
+        text += (
+            f"; {every['found_though_absent']} of {every['absent']} absent ones found all the same"
+        )
     worst = sorted(
         ((name, each) for name, each in found["structures"].items() if each["present"]),
         key=lambda item: item[1]["dice"],
@@ -178,7 +189,7 @@ def _side(side: str, found: Mapping[str, Any]) -> str:
         for name, each in worst
     ]
     table = _table(("worst first", "cases", "Dice", "NSD 3 mm", "missed"), rows)
-    return f"{text} All of them: `metrics.csv`.\n\n{table}"
+    return f"{text}. All of them: `metrics.csv`.\n\n{table}"
 
 
 def _sources(card: ModelCard) -> str:
@@ -209,7 +220,7 @@ def _use(card: ModelCard) -> str:
     network = card.network
     return "\n".join(
         [
-            "With nnU-Net alone (spacing, orientation RAS and CT in HU are the caller's business):",
+            "With nnU-Net alone (CT in HU, axes to R, A, S; it resamples by itself):",
             "",
             "```",
             "nnUNetv2_install_pretrained_model_from_zip model.zip",
@@ -233,6 +244,15 @@ def _table(head: Sequence[str], rows: Any) -> str:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _time(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:.0f} hours" if hours >= 10 else f"{hours * 60:.0f} minutes"
 
 
 def _times(sizes: Sequence[int]) -> str:

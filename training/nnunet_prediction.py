@@ -5,6 +5,7 @@ Runs inside the nnU-Net subprocess, which loads it by path; it imports nothing o
 
 import json
 import math
+import pickle
 import sys
 import time
 import traceback
@@ -97,13 +98,23 @@ def load_model(job: dict[str, Any], device: Any) -> LoadedModel:
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+    if job["plain_weights"]:
+        read_plain_weights_only()
     predictor = nnUNetPredictor(
         tile_step_size=job["tile_step"],
         perform_everything_on_device=False,
         device=device,
         allow_tqdm=False,
     )
-    predictor.initialize_from_trained_model_folder(job["model"], job["folds"], job["checkpoint"])
+    try:
+        predictor.initialize_from_trained_model_folder(
+            job["model"], job["folds"], job["checkpoint"]
+        )
+    except pickle.UnpicklingError as error:
+        why = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"{job['model']}: the checkpoint holds more than weights ({why})"
+        ) from None
     predictor.configuration_name = Path(job["model"]).name.split("__")[-1]
     if predictor.configuration_manager.previous_stage_name is not None:
         raise ValueError("a cascade needs the prediction of its first stage; use another model")
@@ -116,6 +127,25 @@ def load_model(job: dict[str, Any], device: Any) -> LoadedModel:
         networks.append(network.to(predictor.device).eval())
     torch.set_grad_enabled(False)
     return LoadedModel(predictor, networks)
+
+
+def read_plain_weights_only() -> None:
+    """Have torch refuse, in this process, what is neither weights nor plain values.
+
+    nnU-Net itself reads with ``weights_only=False``. Its log holds numpy numbers, so these may
+    come along; making them runs nothing of the file's.
+    """
+    import os
+
+    import numpy as np
+    import torch
+
+    os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1")
+    scalar = np.float64(0).__reduce__()[0]
+    numbers = (np.float64, np.float32, np.int64, np.int32, np.bool_)
+    kinds = [type(np.dtype(number)) for number in numbers]
+    old_name = (scalar, "numpy.core.multiarray.scalar")
+    torch.serialization.add_safe_globals([scalar, old_name, np.dtype, *numbers, *kinds])
 
 
 def predict_one(model: LoadedModel, request: dict[str, str], sums: Any) -> None:

@@ -3,6 +3,8 @@
 The CT is resampled to the model's spacing here, predicted there with the argmax taken at that
 spacing, and the labels come back by nearest neighbour; logits are never resampled (MEASURED:
 104 classes of a large CT would need 33 GB).
+
+`masksmith predict` puts the label maps of several models together: ``predict_parts``.
 """
 
 import shutil
@@ -17,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput, MasksmithError
+from pipeline.stage import FileCommand
 from pipeline.volume import Grid, resample_image, resample_labels
 from pipeline.workspace import Confidence
 from training.nnunet_model import NnunetModel, open_model
 from training.nnunet_process import NnunetError, NnunetFolders, NnunetProcess, ProcessSettings
+from training.predict_settings import PredictFilesSettings
 
 _AXES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 
@@ -62,6 +66,34 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class InnerPrediction:
+    """What became of one case on the model's own grid.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8 or uint16, or None
+        On `inner`; None where `error` says why.
+    inner, grid : Grid or None
+        Of the labels, and of the CT.
+    """
+
+    id: str
+    labels: NDArray[np.unsignedinteger] | None
+    inner: Grid | None = None
+    grid: Grid | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    confidences: Mapping[int, Confidence] | None = None
+
+    def on_the_ct(self) -> Prediction:
+        """Bring the labels to the CT's grid."""
+        labels = self.labels
+        if labels is not None and self.inner is not None and self.grid is not None:
+            labels = resample_labels(labels, self.inner, self.grid)
+        return Prediction(self.id, labels, self.error, self.seconds, self.confidences)
+
+
+@dataclass(frozen=True, slots=True)
 class PredictSettings:
     """How predictions are made.
 
@@ -75,6 +107,9 @@ class PredictSettings:
         Step of the sliding window as a share of the patch; 0.5 is nnU-Net's.
     confidence : bool
         Whether to measure how sure the model is of each structure.
+    plain_weights : bool
+        Whether to refuse a checkpoint that holds anything but numbers and names: a file from
+        elsewhere could run code when it is read (Python's pickle).
     """
 
     work_dir: Path
@@ -83,6 +118,7 @@ class PredictSettings:
     tile_step: float = 0.5
     log: Path | None = None
     confidence: bool = False
+    plain_weights: bool = False
 
     @property
     def process(self) -> ProcessSettings:
@@ -139,6 +175,14 @@ def predict_label_maps(
     NnunetError
         If the model cannot be loaded.
     """
+    for prediction in predict_at_model_spacing(model, cases, settings):
+        yield prediction.on_the_ct()
+
+
+def predict_at_model_spacing(
+    model: NnunetModel | Path, cases: Iterable[PredictionInput], settings: PredictSettings
+) -> Iterator[InnerPrediction]:
+    """Predict many CTs as :func:`predict_label_maps`, but leave the labels on the model's grid."""
     if isinstance(model, Path):
         model = open_model(model, unpack_into=settings.work_dir / "models")
     settings.work_dir.mkdir(parents=True, exist_ok=True)
@@ -152,6 +196,7 @@ def predict_label_maps(
                 while case is not None and alive:
                     prediction, alive = _predict(process, case, model, spacing_mm, scratch)
                     yield prediction
+                    del prediction
                     case = next(waiting, None)
 
 
@@ -189,6 +234,7 @@ def _start(model: NnunetModel, settings: PredictSettings, scratch: Path) -> Nnun
         "checkpoint": model.checkpoint,
         "tile_step": settings.tile_step,
         "confidence": settings.confidence,
+        "plain_weights": settings.plain_weights,
     }
     folders = NnunetFolders(scratch / "nnunet")
     return NnunetProcess(job, folders, settings.process, scratch / "predict.json")
@@ -200,7 +246,7 @@ def _predict(
     model: NnunetModel,
     spacing_mm: list[float],
     scratch: Path,
-) -> tuple[Prediction, bool]:
+) -> tuple[InnerPrediction, bool]:
     """Predict one case; the second value says whether the subprocess still lives."""
     request = {
         "id": case.id,
@@ -210,18 +256,24 @@ def _predict(
     try:
         grid, inner = _hand_over(case, model, spacing_mm, Path(request["input"]))
     except (MasksmithError, OSError, ValueError) as error:
-        return Prediction(case.id, None, f"{case.id}: {error}"), True
+        return InnerPrediction(case.id, None, error=f"{case.id}: {error}"), True
     try:
         process.send(request)
         event = process.next_event("predicted", "failed")
     except NnunetError as error:
-        return Prediction(case.id, None, str(error)), False
+        return InnerPrediction(case.id, None, error=str(error)), False
     if event["event"] == "failed":
-        return Prediction(case.id, None, f"{case.id}: {event['error']}"), True
+        return InnerPrediction(case.id, None, error=f"{case.id}: {event['error']}"), True
     labels = np.load(request["output"], allow_pickle=False)
-    labels = resample_labels(labels, inner, grid)
-    confidences = _confidences(event.get("confidence"), inner.voxel_ml)
-    return Prediction(case.id, labels, None, float(event["seconds"]), confidences), True
+    made = InnerPrediction(
+        case.id,
+        labels,
+        inner,
+        grid,
+        seconds=float(event["seconds"]),
+        confidences=_confidences(event.get("confidence"), inner.voxel_ml),
+    )
+    return made, True
 
 
 def _confidences(
@@ -248,9 +300,16 @@ def _hand_over(
     if ct.shape != grid.shape:
         raise BadInput(f"the CT has shape {ct.shape}, its grid {grid.shape}")
     inner = model_grid(grid, model.orientation, spacing_mm)
-    with path.open("wb") as file:
-        np.save(file, hounsfield_int16(resample_image(ct, grid, inner)), allow_pickle=False)
+    save_at(inner, ct, grid, path)
     return grid, inner
+
+
+def save_at(inner: Grid, ct: NDArray[Any], grid: Grid, path: Path) -> None:
+    """Save a CT on a model's grid as .npy of int16; one that is there already as it is."""
+    if not (ct.dtype == np.int16 and inner.same_as(grid, 1e-6)):
+        ct = hounsfield_int16(resample_image(ct, grid, inner))
+    with path.open("wb") as file:
+        np.save(file, np.asfortranarray(ct), allow_pickle=False)
 
 
 @contextmanager
@@ -260,3 +319,10 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+COMMAND = FileCommand(
+    name="predict",
+    summary="Segment CTs with trained models: files in, label maps out.",
+    Settings=PredictFilesSettings,
+)

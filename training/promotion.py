@@ -196,11 +196,12 @@ def promotion_outcomes(promotion: Promotion, subject: str) -> Iterator[Outcome]:
     if not compared:
         return
     held_back = [name for name in compared if not promotion.structures[name].promoted]
+    number = len(promotion.cases)
     yield Outcome(
         f"{subject}, promotion",
         "done",
-        f"{len(compared) - len(held_back)} of {len(compared)} structures hold up against earlier "
-        f"rounds on {len(promotion.cases)} validation cases or were promoted anyway",
+        f"{len(compared) - len(held_back)} of {len(compared)} structures promoted, compared with "
+        f"earlier rounds on {number} validation case{'s' if number != 1 else ''}",
         {"compared": len(compared), "not_promoted": held_back, "margin": margin},
     )
     for name in compared:

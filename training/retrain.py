@@ -36,6 +36,7 @@ from training.round_next_cases import choose_after_round
 from training.side_by_side import require_devices, run_side_by_side
 
 log = logging.getLogger(__name__)
+_STEPS = _COMPARING, _PREDICTING = (", promotion", ", prediction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,12 @@ def run(workspace: Workspace, settings: RetrainSettings, engine: Engine) -> Iter
     )
     if not all(is_trained(model.plan) for model in models):
         require_devices(settings.places)
-    subjects = {model.subject for model in models}
+    steps = {f"{model.subject}{step}" for model in models for step in ("", *_STEPS)}
     stories = [partial(_story, model, settings, engine) for model in models]
     failed = False
     for told in run_side_by_side(stories, settings.places):
         for outcome in _settle(workspace, manifest, told):
-            failed |= outcome.status == "failed" and outcome.subject in subjects
+            failed |= outcome.status == "failed" and outcome.subject in steps
             yield outcome
     # Chosen once: not before every model has said all it can.
     if not failed:
@@ -112,11 +113,11 @@ def _story(
         kept = is_trained(model.plan)
         trained = _train(model, engine)
         yield _model_outcome(model, kept=kept)
-        subject = f"{model.subject}, promotion"
+        subject = f"{model.subject}{_COMPARING}"
         promotion = _promote(model, trained, settings)
         yield promotion
         yield from promotion_outcomes(promotion, model.subject)
-        subject = f"{model.subject}, prediction"
+        subject = f"{model.subject}{_PREDICTING}"
         yield from _predict(model, trained, promotion.promoted)
     except (NnunetError, BadInput) as error:
         yield Outcome(subject, "failed", str(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -87,7 +87,7 @@ class RetrainSettings(StageSettings):
         description="cpu, gpu or gpu:N instead of the profile's",
         json_schema_extra={"flag": "-d/--device"},
     )
-    gpus: tuple[int, ...] = Field(
+    gpus: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (),
         description="Numbers of the GPUs that the models of a round are spread over, one model "
         "at a time on each; none: one model after the other on the device",

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.volume import read_nifti, write_nifti
 from pipeline.workspace import Case, CaseRecord, Layout, read_mask, verify_mask
+from pipeline.workspace.digest import SHORT_DIGEST_LENGTH
 from training.case_prediction import predict_cases
 from training.nnunet_model import NnunetModel
 from training.nnunet_process import NnunetError
@@ -20,7 +20,7 @@ from training.round_choice import State, states_of
 from training.round_manifest import earlier_rounds, read_manifest
 from training.round_model import RoundModel
 from training.structure_scores import Score, Tally, TrueMask, add_case
-from training.training_record import weights_digest
+from training.training_record import MODEL_FILE, read_json, weights_digest
 from training.warm_start import finished_model, model_dir
 
 
@@ -47,7 +47,7 @@ def compare_with_earlier(model: RoundModel, trained: NnunetModel) -> Promotion:
         If an earlier round's files are damaged.
     """
     truths = tuple(_truths(model))
-    now = _scores(model, trained, model.plan.folder, truths, model.choice.structures)
+    now = _scores(model, trained, truths, model.choice.structures)
     compared = {name: Comparison(None, now[name]) for name in model.choice.structures}
     if truths:
         for (number, name), structures in _earlier_models(model).items():
@@ -58,7 +58,7 @@ def compare_with_earlier(model: RoundModel, trained: NnunetModel) -> Promotion:
                     f"{model_dir(layout, number, name)}: the model of round {number} is gone or "
                     "damaged, so nothing can be compared with it: restore it from a backup"
                 )
-            before = _scores(model, earlier, model_dir(layout, number, name), truths, structures)
+            before = _scores(model, earlier, truths, structures)
             for each in structures:
                 compared[each] = Comparison(number, now[each], before[each])
     return Promotion(
@@ -115,7 +115,6 @@ def _promoted_in(layout: Layout, number: int) -> dict[str, tuple[str, ...]]:
 def _scores(
     model: RoundModel,
     network: NnunetModel,
-    folder: Path,
     truths: Sequence[_Truth],
     structures: Sequence[str],
 ) -> dict[str, Score]:
@@ -123,17 +122,18 @@ def _scores(
     values = {name: value for value, name in network.names_by_value.items()}
     tallies = {name: Tally() for name in structures}
     by_id = {truth.case.id: truth for truth in truths}
-    for case, labels in _predictions(model, network, folder, [t.case for t in truths]):
+    for case, labels in _predictions(model, network, [truth.case for truth in truths]):
         masks = _true_masks(model.workspace.layout, by_id[case.id])
         add_case(tallies, labels, values, masks, case.grid.voxel_ml)
     return {name: tally.score for name, tally in tallies.items()}
 
 
 def _predictions(
-    model: RoundModel, network: NnunetModel, folder: Path, cases: Sequence[Case]
+    model: RoundModel, network: NnunetModel, cases: Sequence[Case]
 ) -> Iterator[tuple[Case, NDArray[Any]]]:
-    """Yield label maps of the cases, kept beside the model they come from."""
-    kept = folder / "validation"
+    """Yield label maps of the cases, kept with the model they come from under its weights."""
+    weights = str(read_json(network.folder / MODEL_FILE)["weights_digest"])
+    kept = network.folder / "masksmith_validation" / weights[:SHORT_DIGEST_LENGTH]
     missing = [case for case in cases if not (kept / f"{case.id}.nii.gz").is_file()]
     by_id = {case.id: case for case in missing}
     if missing:

@@ -64,10 +64,19 @@ class RoundModel:
         )
 
     @property
+    def validating(self) -> tuple[str, ...]:
+        """Cases of its choice that it is not trained on."""
+        held_out = set(self.manifest.validation)
+        cases = (self.workspace.case(case) for case in self.choice.cases)
+        return tuple(case.id for case in cases if (case.patient_id or case.id) in held_out)
+
+    @property
     def note(self) -> str:
         """Say in one line what it learned and what was left out."""
-        choice = self.choice
-        text = f"learned {len(choice.structures)} structures from {len(choice.cases)} cases"
+        choice, validating = self.choice, len(self.validating)
+        taught = len(choice.cases) - validating
+        text = f"learned {len(choice.structures)} structures from {taught} cases"
+        text += f", {validating} more for validation" if validating else ""
         pairs = sum(len(choice.undecided_in(case)) for case in choice.cases)
         if pairs:
             text += f" ({pairs} of {len(choice.structures) * len(choice.cases)} pairs undecided)"

@@ -107,7 +107,7 @@ def _preflight(model: FinalModel, split: Split) -> Ready:
 
 def _probe(model: FinalModel, manifest: FinalManifest) -> Probe:
     """Try the network out, unless its training has begun: then it is known to run."""
-    profile, plan = model.profile, model.plan(manifest)
+    profile, plan = model.profile(manifest), model.plan(manifest)
     if not model.settings.probe:
         return no_probe(profile, "no probe was wanted")
     if epochs_begun(plan) and not model.settings.dry_run:
@@ -143,7 +143,9 @@ def _train(ready: Ready, split: Split, engine: Engine) -> Iterator[Outcome]:
     kept = is_trained(plan)
     cases = [
         replace(case, patient=manifest.split.patients[case.id])
-        for case in training_cases(model.workspace, manifest.choice, plan.class_map)
+        for case in training_cases(
+            model.workspace, manifest.choice, plan.class_map, model.settings.skipped_slices
+        )
     ]
     trained = train_model(plan, cases, ProgressLog(model.name), engine)
     measured = list(measure_model(model, manifest, trained))

@@ -26,11 +26,12 @@ class CommandRef:
 
 
 def imported(name: str, summary: str) -> CommandRef:
-    """Return `command` of the module `pipeline.cli.<name>`, imported when called."""
-    module = f"pipeline.cli.{name.replace('-', '_')}"
+    """Return the command `command` of the module `pipeline.cli.<name>`, imported when called."""
 
     def load(_: click.Context) -> click.Command:
-        command: click.Command = importlib.import_module(module).command
+        command: click.Command = importlib.import_module(
+            f"pipeline.cli.{name.replace('-', '_')}"
+        ).command
         return command
 
     return CommandRef(name, summary, load)

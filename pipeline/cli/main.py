@@ -5,6 +5,7 @@ Imports click and nothing else that takes time, so that `--help` answers at once
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,10 +16,10 @@ from pipeline.cli.call import Call
 from pipeline.cli.exit_codes import FAILURE, INTERRUPTED
 from pipeline.cli.group import CommandRef, LazyGroup, imported
 from pipeline.errors import MasksmithError
-from pipeline.stages import STAGES
+from pipeline.stages import FILE_COMMANDS, STAGES
 
 if TYPE_CHECKING:
-    from pipeline.stages import StageRef
+    from pipeline.stages import FileCommandRef, StageRef
 
 
 def _stage(ref: StageRef) -> CommandRef:
@@ -28,6 +29,17 @@ def _stage(ref: StageRef) -> CommandRef:
         from pipeline.cli.stage_command import stage_command
 
         return stage_command(ref, context)
+
+    return CommandRef(ref.name, ref.summary, load)
+
+
+def _file_command(ref: FileCommandRef) -> CommandRef:
+    """Return a command on files; `pipeline.cli.<name>` builds it from its settings."""
+
+    def load(context: click.Context) -> click.Command:
+        module = importlib.import_module(f"pipeline.cli.{ref.name.replace('-', '_')}")
+        command: click.Command = module.command_of(ref, context)
+        return command
 
     return CommandRef(ref.name, ref.summary, load)
 
@@ -49,6 +61,7 @@ SECTIONS = {
         imported("demo", "Go the whole way once, on synthetic bodies, in minutes."),
     ),
     "Stages, in the order in which a CT travels": tuple(_stage(ref) for ref in STAGES),
+    "Use the models": tuple(_file_command(ref) for ref in FILE_COMMANDS),
     "Look and decide": (
         imported("status", "Show where every case, structure and round stands."),
         imported("verdict", "Accept masks, send them back, call structures absent."),
@@ -62,6 +75,7 @@ SECTIONS = {
         imported("collect", "Take in what was changed in a session or an export."),
     ),
     "More": (
+        imported("benchmark-runtime", "Measure seconds and memory of predict on CTs of any size."),
         imported("models", "List the models that bootstrap knows; trust their weights."),
         imported("phantom", "Make synthetic CTs with truth for every structure."),
         _simulate(),

@@ -273,14 +273,17 @@ def some_workspace(call: Call) -> Iterator[Workspace]:
 
 
 @contextmanager
-def passing_workspace(class_map: Path) -> Iterator[Workspace]:
-    """Make a workspace with a ledger of its own, which is gone afterwards."""
+def passing_workspace(class_map: Path, below: Path | None = None) -> Iterator[Workspace]:
+    """Make a workspace with a ledger of its own, which is gone afterwards.
+
+    It lies in the folder `below`, else where the system keeps temporary files.
+    """
     import tempfile
 
     from pipeline.workspace import Ledger, Workspace
     from pipeline.workspace.database import sqlite_url
 
-    with tempfile.TemporaryDirectory(prefix="masksmith-models-") as folder:
+    with tempfile.TemporaryDirectory(prefix="masksmith-models-", dir=below) as folder:
         made = Workspace.create(Path(folder) / "workspace", class_map)
         # Never the lab's own database, which a variable may name.
         ledger = Ledger(sqlite_url(made.layout.ledger_file))

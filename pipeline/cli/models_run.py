@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +10,20 @@ import click
 
 from pipeline.cli.call import Call
 from pipeline.cli.output import write_json, write_table
+from pipeline.cli.output_files import (
+    LABELS,
+    is_label_map,
+    refuse_existing,
+    whole_folder,
+    write_label_map,
+    write_masks,
+)
 from pipeline.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from pipeline.anatomy import ClassMap
     from pipeline.bootstrap.single_prediction import SinglePrediction, SingleRun
     from pipeline.workspace import Case, Workspace
-
-LABELS = "labels.nii.gz"
 
 
 def run_model(call: Call, run: SingleRun, ct: Path, output: Path, *, force: bool) -> None:
@@ -48,7 +51,7 @@ def run_model(call: Call, run: SingleRun, ct: Path, output: Path, *, force: bool
     from pipeline.bootstrap.single_prediction import predict_one
     from pipeline.cli.models import passing_workspace, some_workspace
 
-    _refuse_existing(output, force=force)
+    refuse_existing(output, force=force)
     with some_workspace(call) as lab:
         class_map = lab.layout.class_map_file
         with passing_workspace(class_map) as workspace:
@@ -59,18 +62,6 @@ def run_model(call: Call, run: SingleRun, ct: Path, output: Path, *, force: bool
         write_json(_document(made, run, output))
         return
     _say(made, run, output)
-
-
-def _refuse_existing(output: Path, *, force: bool) -> None:
-    if force or not output.exists():
-        return
-    if output.is_dir() and not _is_label_map(output) and not any(output.iterdir()):
-        return
-    raise UsageError(f"{output}: is there already; name another place, or replace it with --force")
-
-
-def _is_label_map(output: Path) -> bool:
-    return output.name.endswith((".nii", ".nii.gz"))
 
 
 def _take_in(workspace: Workspace, ct: Path) -> Case:
@@ -101,37 +92,14 @@ def _take_in(workspace: Workspace, ct: Path) -> Case:
 
 
 def _write(made: SinglePrediction, class_map: ClassMap, output: Path) -> None:
-    from pipeline.volume import write_nifti
-
     output.parent.mkdir(parents=True, exist_ok=True)
-    if _is_label_map(output):
-        write_nifti(output, made.labels, made.grid, intent="label")
+    values = {name: class_map[name].value for name in made.covered}
+    if is_label_map(output):
+        write_label_map(output, made.labels, made.grid, class_map.name, values)
         return
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        for name in made.covered:
-            mask = made.labels == class_map[name].value
-            write_nifti(part / f"{name}.nii.gz", mask, made.grid, intent="label")
-        write_nifti(part / LABELS, made.labels, made.grid, intent="label")
-        part.chmod(0o777 & ~_umask())
-        _put(part, output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _put(part: Path, output: Path) -> None:
-    """Move a finished folder to its place; into a folder that is there, file by file."""
-    if not output.exists():
-        part.rename(output)
-        return
-    for path in sorted(part.iterdir()):
-        path.replace(output / path.name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with whole_folder(output) as part:
+        write_masks(part, made.labels, made.grid, values)
+        write_label_map(part / LABELS, made.labels, made.grid, class_map.name, values)
 
 
 def _say(made: SinglePrediction, run: SingleRun, output: Path) -> None:

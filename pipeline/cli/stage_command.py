@@ -17,6 +17,8 @@ from pipeline.cli.settings_options import flags_given, options_of
 from pipeline.errors import NothingToDo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.stage import RunReport, Stage, Status
     from pipeline.stages import StageRef
 
@@ -63,30 +65,37 @@ def settings_file(name: str, call: Call) -> Mapping[str, object]:
 
 def run(stage: Stage, call: Call, flags: Mapping[str, Any]) -> int:
     """Run a stage on the call's workspace, print how it went and return the exit code."""
-    from pipeline.stage import load_settings, run_stage
+    from pipeline.stage import load_settings, run_stage, run_stage_on_files
 
     settings = load_settings(stage, call.configs_path, flags)
-    workspace = call.open_workspace()
+    workspace = call.open_workspace() if settings.needs_workspace else None
     started = time.monotonic()
     with progress_for(call, stage.name) as progress:
         engine = WatchedEngine(call.engine(), progress)
-        report = run_stage(stage, workspace, settings, engine, on_outcome=progress.hear)
+        if workspace is None:
+            report = run_stage_on_files(stage, settings, engine, on_outcome=progress.hear)
+        else:
+            report = run_stage(stage, workspace, settings, engine, on_outcome=progress.hear)
     seconds = time.monotonic() - started
     if not report.outcomes:
-        raise NothingToDo(f"{stage.name}: nothing to do in {call.workspace_path}")
+        where = f" in {call.workspace_path}" if workspace else ""
+        raise NothingToDo(f"{stage.name}: nothing to do{where}")
     if call.as_json:
-        write_json(_document(stage, call, report, seconds))
+        place = None if workspace is None else call.workspace_path
+        write_json(_document(stage, place, report, seconds))
     else:
         _write_rows(stage, report)
         _write_summary(stage, report, seconds)
     return SOME_FAILED if report.failures else 0
 
 
-def _document(stage: Stage, call: Call, report: RunReport, seconds: float) -> dict[str, object]:
+def _document(
+    stage: Stage, workspace: Path | None, report: RunReport, seconds: float
+) -> dict[str, object]:
     """Return the run as one JSON document."""
     return {
         "stage": stage.name,
-        "workspace": str(call.workspace_path),
+        "workspace": None if workspace is None else str(workspace),
         "seconds": round(seconds, 3),
         "counts": {status: report.count(status) for status in STATUSES},
         "outcomes": [

@@ -54,14 +54,8 @@ def run(workspace: Workspace, settings: IntakeSettings, engine: Engine) -> Itera
     """
     if settings.isolate and engine.jobs == 1:
         engine = ProcessEngine(1)
-    found = find_sources(settings.paths, settings.layout)
-    if not (found.nifti or found.dicom or found.subjects or found.missing):
-        paths = ", ".join(str(path) for path in settings.paths)
-        raise NothingToDo(f"{paths}: no NIfTI file and no DICOM; name a folder that holds CTs")
-    yield from _left_alone(found)
-    reception = Reception(workspace, settings)
     arrivals: list[Arrival] = []
-    for arrival in _received(reception, found, engine):
+    for arrival in arrivals_of(workspace, settings, engine):
         if isinstance(arrival, Outcome):
             yield arrival
         else:
@@ -69,6 +63,26 @@ def run(workspace: Workspace, settings: IntakeSettings, engine: Engine) -> Itera
     _sweep(workspace.layout)
     yield from _take_in(workspace, settings, arrivals, engine)
     _sweep(workspace.layout)
+
+
+def arrivals_of(
+    workspace: Workspace, settings: IntakeSettings, engine: Engine
+) -> Iterator[Arrival | Outcome]:
+    """Find the CTs under the given paths, and say why the other files are none.
+
+    Raises
+    ------
+    NothingToDo
+        If there is neither NIfTI nor DICOM.
+    Refused
+        If the table given for NIfTI files cannot be read.
+    """
+    found = find_sources(settings.paths, settings.layout)
+    if not (found.nifti or found.dicom or found.subjects or found.missing):
+        paths = ", ".join(str(path) for path in settings.paths)
+        raise NothingToDo(f"{paths}: no NIfTI file and no DICOM; name a folder that holds CTs")
+    yield from _left_alone(found)
+    yield from _received(Reception(workspace, settings), found, engine)
 
 
 STAGE = Stage(

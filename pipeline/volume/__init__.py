@@ -20,6 +20,7 @@ from pipeline.volume.atomic_file import (
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes
 from pipeline.volume.grid import Grid, GridMismatch
+from pipeline.volume.measurements import Measurement, measure_labels
 from pipeline.volume.nifti import (
     NiftiError,
     NiftiLimits,
@@ -41,6 +42,7 @@ __all__ = [
     "Box",
     "Grid",
     "GridMismatch",
+    "Measurement",
     "NiftiError",
     "NiftiLimits",
     "NiftiVolume",
@@ -55,6 +57,7 @@ __all__ = [
     "label_boxes",
     "label_overlaps",
     "mask_overlap",
+    "measure_labels",
     "normalised_surface_dice",
     "on_union_box",
     "read_nifti",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.volume.grid import Grid
 
 AIR_HU = -1024.0
+_PLANES = 32
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -43,11 +44,13 @@ def resample_image(
     if axes is None:
         return _resample_oblique(array.astype(np.float32), grid, target, 3, outside)
     # Transposed, the volume is C-contiguous (K, J, I): each product runs over whole rows.
-    values = np.ascontiguousarray(array.transpose([axis.source for axis in axes]).T, np.float32)
+    turned = array.transpose([axis.source for axis in axes]).T
     matrices = [_spline_matrix(axis) for axis in axes]
-    values = values @ matrices[0].T
-    values = matrices[1] @ values
-    depth, rows, columns = values.shape
+    depth, rows, columns = turned.shape[0], target.shape[1], target.shape[0]
+    values = np.empty((depth, rows, columns), np.float32)
+    for start in range(0, depth, _PLANES):  # never the whole volume as float32
+        planes = np.ascontiguousarray(turned[start : start + _PLANES], np.float32)
+        np.matmul(matrices[1], planes @ matrices[0].T, out=values[start : start + _PLANES])
     flat = matrices[2] @ values.reshape(depth, rows * columns)
     result = flat.reshape(-1, rows, columns).T
     for position, axis in enumerate(axes):
@@ -74,9 +77,9 @@ def resample_labels(labels: NDArray[Scalar], grid: Grid, target: Grid) -> NDArra
     axes = _parallel_axes(grid, target)
     if axes is None:
         return _resample_oblique(labels, grid, target, 0, 0)
-    turned = labels.transpose([axis.source for axis in axes])
-    picks = [axis.nearest() for axis in axes]
-    result = np.asfortranarray(turned[np.ix_(*picks)])
+    turned = labels.transpose([axis.source for axis in axes]).T
+    picks = [axis.nearest() for axis in reversed(axes)]
+    result = np.asfortranarray(turned[np.ix_(*picks)].T)
     for position, axis in enumerate(axes):
         result[_along(position, ~axis.inside())] = 0
     return result

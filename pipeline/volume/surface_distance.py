@@ -23,8 +23,12 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.volume.boxes import Box, bounding_box
 
-# edt computes in float32; squared distances this close to the tolerance are decided in float64.
-_DOUBTFUL = 1e-3
+# Steps looked at before it is asked whether all distances would be less work, and what a distance
+# costs in looks (measured: 300 ns against 5 ns).
+_NEAREST_STEPS = 32
+_MOST_WORK = 60
+_MOST_STEPS = 200_000
+_LOOKS_AT_ONCE = 2**18
 
 Spacing = tuple[float, float, float]
 
@@ -72,7 +76,7 @@ def normalised_surface_dice(
     Raises
     ------
     BadInput
-        When the shapes differ or the tolerance is below 0.
+        When the shapes differ or the tolerance is no number of 0 or more.
     """
     return surface_agreement(truth, prediction, spacing_mm, tolerance_mm).nsd
 
@@ -88,28 +92,57 @@ def surface_agreement(
     Raises
     ------
     BadInput
-        When the shapes differ or the tolerance is below 0.
+        When the shapes differ or the tolerance is no number of 0 or more.
     """
     if truth.shape != prediction.shape:
         raise BadInput(f"shapes differ: truth {truth.shape}, prediction {prediction.shape}")
-    if not tolerance_mm >= 0:
+    if not 0 <= tolerance_mm < float("inf"):
         raise BadInput(f"tolerance {tolerance_mm} mm, expected 0 or more")
     box = _union_box(truth, prediction)
     if box is None:
         return SurfaceAgreement(0.0, 0.0, 0.0, 0.0)
     areas = surfel_areas_mm2(spacing_mm)
-    truth_codes, prediction_codes = _neighbour_codes(truth[box]), _neighbour_codes(prediction[box])
-    of_truth, of_prediction = _is_surface(truth_codes), _is_surface(prediction_codes)
-    truth_areas = areas[truth_codes[of_truth]]
-    prediction_areas = areas[prediction_codes[of_prediction]]
-    truth_within = _within(of_truth, of_prediction, spacing_mm, tolerance_mm)
-    prediction_within = _within(of_prediction, of_truth, spacing_mm, tolerance_mm)
+    ours, theirs = _Elements.of(truth[box]), _Elements.of(prediction[box])
+    truth_areas, prediction_areas = areas[ours.codes], areas[theirs.codes]
     return SurfaceAgreement(
         float(truth_areas.sum()),
         float(prediction_areas.sum()),
-        float(truth_areas[truth_within].sum()),
-        float(prediction_areas[prediction_within].sum()),
+        float(truth_areas[_within(ours, theirs, spacing_mm, tolerance_mm)].sum()),
+        float(prediction_areas[_within(theirs, ours, spacing_mm, tolerance_mm)].sum()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Elements:
+    """The surface elements of a mask, in Fortran order.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the lattice of blocks.
+    surface : ndarray of bool, flat
+        Which blocks are surface elements.
+    index, codes : ndarray
+        Flat index and neighbour code of each element.
+    """
+
+    shape: tuple[int, ...]
+    surface: NDArray[np.bool_]
+    index: NDArray[np.intp]
+    codes: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, crop: NDArray[np.bool_]) -> "_Elements":
+        codes = _neighbour_codes(crop)
+        flat = codes.reshape(-1, order="F")
+        # 0 becomes 255 and 255 becomes 254: one comparison instead of two.
+        surface = (flat - np.uint8(1)) < 254
+        index = np.flatnonzero(surface)
+        return cls(codes.shape, surface, index, flat[index])
+
+    def coordinates(self) -> NDArray[np.intp]:
+        """Give the block of every element: shape (N, 3)."""
+        return np.stack(np.unravel_index(self.index, self.shape, order="F"), axis=1)
 
 
 def _union_box(truth: NDArray[np.bool_], prediction: NDArray[np.bool_]) -> Box | None:
@@ -133,53 +166,73 @@ def _neighbour_codes(crop: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return (along_jk[:-1] << four) | along_jk[1:]
 
 
-def _is_surface(codes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    surface: NDArray[np.bool_] = (codes != 0) & (codes != 255)
-    return surface
-
-
 def _within(
-    surface: NDArray[np.bool_], other: NDArray[np.bool_], spacing_mm: Spacing, tolerance_mm: float
+    elements: "_Elements", other: "_Elements", spacing_mm: Spacing, tolerance_mm: float
 ) -> NDArray[np.bool_]:
-    """Tell for each element of a surface, in array order, whether the other one is near enough."""
-    import edt
+    """Tell for each element of a surface whether an element of the other one is near enough.
 
-    if not other.any():
-        return np.zeros(int(np.count_nonzero(surface)), np.bool_)
-    squared = edt.edtsq(~other, anisotropy=spacing_mm, black_border=False)[surface]
-    limit = tolerance_mm**2
-    near: NDArray[np.bool_] = squared <= limit * (1 - _DOUBTFUL)
-    doubtful = np.flatnonzero(~near & (squared <= limit * (1 + _DOUBTFUL)))
-    if doubtful.size:
-        places = np.argwhere(surface)[doubtful]
-        near[doubtful] = _reaches(places, other, spacing_mm, tolerance_mm)
+    Looks where an element of the other surface could be, nearest places first. Most elements have
+    one there or next to it, so this is far less work than all distances, and it is exact: a
+    place is within the tolerance by its length in float64, as in the oracle.
+    """
+    near = other.surface[elements.index]
+    if near.all() or not other.index.size:
+        return near
+    steps = _steps_within(spacing_mm, tolerance_mm)
+    if steps is None:
+        return _within_by_distance(elements, other, spacing_mm, tolerance_mm)
+    reach = steps.max(axis=0, initial=0)
+    flat, strides = _padded(other, reach)
+    places = (elements.coordinates() + reach) @ strides
+    jumps = steps @ strides
+    left = np.flatnonzero(~near)
+    start = 0
+    while left.size and start < len(jumps):
+        if start >= _NEAREST_STEPS and left.size * (len(jumps) - start) > _MOST_WORK * flat.size:
+            return _within_by_distance(elements, other, spacing_mm, tolerance_mm)
+        stop = start + max(1, _LOOKS_AT_ONCE // left.size)
+        found = flat[places[left, None] + jumps[start:stop]].any(axis=1)
+        near[left[found]] = True
+        left, start = left[~found], stop
     return near
 
 
-def _reaches(
-    places: NDArray[np.intp], other: NDArray[np.bool_], spacing_mm: Spacing, tolerance_mm: float
+def _within_by_distance(
+    elements: "_Elements", other: "_Elements", spacing_mm: Spacing, tolerance_mm: float
 ) -> NDArray[np.bool_]:
-    """Decide the elements whose nearest neighbour is just about as far away as the tolerance.
+    """Do the same by the distance of every place to the other surface: for far apart surfaces."""
+    from scipy import ndimage
 
-    Only the steps of about that length matter; their length is computed in float64.
-    """
-    reached = np.zeros(len(places), np.bool_)
-    for step in _steps_just_within(spacing_mm, tolerance_mm):
-        targets = places + step
-        inside = ((targets >= 0) & (targets < other.shape)).all(axis=1)
-        reached[inside] |= other[tuple(targets[inside].T)]
-    return reached
+    surface = other.surface.reshape(other.shape, order="F")
+    distances = ndimage.distance_transform_edt(~surface, sampling=spacing_mm)
+    near: NDArray[np.bool_] = distances[tuple(elements.coordinates().T)] <= tolerance_mm
+    return near
 
 
-def _steps_just_within(spacing_mm: Spacing, tolerance_mm: float) -> NDArray[np.intp]:
-    """Give the voxel steps whose length is at most the tolerance, and hardly less: shape (N, 3)."""
+def _padded(
+    other: "_Elements", reach: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Give a surface with room for every step around it, flat, and its strides."""
+    shape = np.array(other.shape) + 2 * reach
+    whole = np.zeros(shape, np.bool_, order="F")
+    core = tuple(slice(r, r + size) for r, size in zip(reach, other.shape, strict=True))
+    whole[core] = other.surface.reshape(other.shape, order="F")
+    strides = np.array([1, shape[0], shape[0] * shape[1]], np.intp)
+    return whole.reshape(-1, order="F"), strides
+
+
+@lru_cache(maxsize=64)
+def _steps_within(spacing_mm: Spacing, tolerance_mm: float) -> NDArray[np.intp] | None:
+    """Give the voxel steps of at most the tolerance, shortest first: shape (N, 3); None if many."""
     spacing = np.array(spacing_mm, np.float64)
-    reach = np.ceil(tolerance_mm * (1 + _DOUBTFUL) / spacing).astype(np.intp)
+    reach = np.floor(tolerance_mm / spacing * (1 + 1e-9)).astype(np.intp)
+    if np.prod(2.0 * reach + 1) > _MOST_STEPS:
+        return None
     lattice = [np.arange(-size, size + 1) for size in reach]
     steps = np.stack(np.meshgrid(*lattice, indexing="ij"), axis=-1).reshape(-1, 3)
     lengths = np.sqrt(((steps * spacing) ** 2).sum(axis=1))
-    shortest = tolerance_mm * (1 - 2 * _DOUBTFUL)
-    chosen: NDArray[np.intp] = steps[(lengths >= shortest) & (lengths <= tolerance_mm)]
+    order = np.argsort(lengths, kind="stable")
+    chosen: NDArray[np.intp] = steps[order[lengths[order] <= tolerance_mm]][1:]
     return chosen
 
 

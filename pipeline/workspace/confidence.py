@@ -6,10 +6,10 @@ and cases are chosen for correction (paper section 2.2.4; uncertainty as in acti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import BadInput
-from pipeline.workspace.words import Mask
+from pipeline.workspace.words import Mask, Provenance
 
 _PREFIX = "confidence."
 _DIGITS = 4
@@ -42,6 +42,10 @@ class Confidence:
             f"{_PREFIX}{name}": f"{getattr(self, name):.{_DIGITS}f}"
             for name in self.__dataclass_fields__
         }
+
+    def added_to(self, provenance: Provenance) -> Provenance:
+        """Give a mask's provenance that also says how sure the model was."""
+        return replace(provenance, about={**provenance.about, **self.to_about()})
 
     @classmethod
     def from_about(cls, about: Mapping[str, str]) -> "Confidence | None":

@@ -130,6 +130,10 @@ class Layout:
         """Give the folder of a final model, or of its body parts."""
         return self.models_dir / check_id(f"final-{name}", "model")
 
+    def evaluation_dir(self, name: str) -> Path:
+        """Give the folder of an evaluation: tables and figures."""
+        return self.root / "evaluations" / check_id(name, "evaluation")
+
     @property
     def gallery_dir(self) -> Path:
         """The static gallery."""

@@ -5,9 +5,8 @@ mask's record with its provenance, so the index can be rebuilt from the files al
 Safe to call from worker processes: nothing here touches the ledger.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from pipeline.volume import (
     write_file_atomically,
 )
 from pipeline.volume.nifti import UNREADABLE, parse_extension
-from pipeline.workspace.confidence import Confidence
 from pipeline.workspace.digest import digest_of
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.words import Case, Mask, Provenance
@@ -98,10 +96,9 @@ def write_label_map_masks(
     case: Case,
     labels: NDArray[np.integer[Any]],
     class_map: ClassMap,
-    provenance: Provenance,
+    provenance: Provenance | Callable[[str], Provenance],
     *,
     include_empty: Collection[str] = (),
-    confidences: Mapping[str, Confidence] | None = None,
 ) -> list[Mask]:
     """Store every structure of a label map as a mask, in one pass over its boxes.
 
@@ -110,12 +107,10 @@ def write_label_map_masks(
     labels : ndarray of integer, shape (I, J, K)
         Values of ``class_map`` on the case's grid; 0 is background.
     class_map : ClassMap
-    provenance : Provenance
-        The same for all of them, but for `confidences`.
+    provenance : Provenance or callable
+        The same for all of them, or what gives a structure's.
     include_empty : collection of str
         Structures to record as empty masks when the map holds none of their voxels.
-    confidences : mapping, optional
-        Structure to how sure the model was of it; kept in the mask's provenance.
 
     Raises
     ------
@@ -135,8 +130,7 @@ def write_label_map_masks(
     def write(structure: Structure) -> Mask:
         box = boxes.get(structure.value, _EMPTY_BOX)
         crop = labels[box] == structure.value
-        sure = (confidences or {}).get(structure.name)
-        made = provenance if sure is None else _with(provenance, sure)
+        made = provenance(structure.name) if callable(provenance) else provenance
         return write_mask(layout, case, structure.name, crop, made, box=box)
 
     # Most of the time goes into waiting for the disk, which takes many syncs at once.
@@ -187,10 +181,6 @@ def verify_mask(path: Path, case: Case) -> Mask:
             "after it was written; restore it from a backup or delete it"
         )
     return mask
-
-
-def _with(provenance: Provenance, confidence: Confidence) -> Provenance:
-    return replace(provenance, about={**provenance.about, **confidence.to_about()})
 
 
 def _tight(

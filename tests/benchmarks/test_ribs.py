@@ -77,6 +77,13 @@ def test_a_wrong_name_does_not_count(chest: Chest) -> None:
     assert score(chest, shifted).right < 12
 
 
+def test_a_finding_of_an_extra_rib_where_there_is_none_counts_as_false(chest: Chest) -> None:
+    spine = chest.vertebrae()
+    assert score(chest, spine).extras_false == 0
+    lowered = spine | {"vertebrae_C7": spine["vertebrae_T1"], "vertebrae_T1": spine["vertebrae_T2"]}
+    assert score(chest, lowered).extras_false == 2
+
+
 def test_a_bar_is_as_thick_as_asked() -> None:
     mask = np.zeros((20, 20, 20), bool)
     lay_bar(mask, np.ones(3), np.array([10.0, 10, 4]), np.array([10.0, 10, 15]), radius_mm=2)

@@ -3,7 +3,14 @@ from pydantic import Field
 
 from pipeline.engine import SerialEngine
 from pipeline.errors import BadInput, UsageError
-from pipeline.stage import Outcome, Stage, StageSettings, load_settings, run_stage
+from pipeline.stage import (
+    Outcome,
+    Stage,
+    StageSettings,
+    load_settings,
+    run_stage,
+    run_stage_on_files,
+)
 from pipeline.workspace import WorkspaceBusy
 
 
@@ -45,6 +52,18 @@ def test_wrong_settings_are_named_with_their_file(tmp_path, text, words):
     with pytest.raises(UsageError, match=words) as caught:
         load_settings(STAGE, tmp_path)
     assert "sample.yaml" in str(caught.value)
+
+
+def test_a_stage_runs_on_files_alone_only_if_it_can():
+    def run_on_files(settings, engine):
+        yield from run(None, settings, engine)
+
+    able = Stage("sample", "A sample.", Settings, run, run_on_files=run_on_files)
+    report = run_stage_on_files(able, Settings(size=2), SerialEngine())
+    assert [outcome.subject for outcome in report.outcomes] == ["s0", "s1"]
+    assert report.run_id is None
+    with pytest.raises(UsageError, match="sample: needs a workspace"):
+        run_stage_on_files(STAGE, Settings(), SerialEngine())
 
 
 def test_a_run_is_recorded_with_every_outcome(workspace):

@@ -13,6 +13,8 @@ def test_the_stages_stand_in_the_order_in_which_a_ct_travels():
         "transfer-heart",
         "import-rough",
         "retrain",
+        "train-final",
+        "evaluate",
         "gallery",
     ]
     before = set()

@@ -74,6 +74,18 @@ def test_undecided_pairs_refuse_unless_a_rule_is_named(lab: Workspace):
     )  # fmt: skip
 
 
+def test_partial_labels_take_the_form_of_the_trainer_that_can(lab: Workspace):
+    train = side_of(lab, "train")
+    say(lab, train, "fix", "liver")
+    checks = checks_of(lab, undecided="partial", model="full")
+    assert checks["undecided"].advice == (
+        "--undecided partial: the other structures are learned from those cases"
+    )
+    assert checks["plan"].found.startswith("nnUNetTrainer_4000epochs_NoMirroring_PartialLabels, ")
+    assert checks["rare classes"].figures["training_cases"]["liver"] == 3
+    assert checks["patients (cases)"].figures["cases"]["train"] == 4
+
+
 def test_undecided_structures_of_test_cases_are_said_and_do_not_refuse(lab: Workspace):
     test = side_of(lab, "test")
     say(lab, test, "fix", "aorta")
@@ -148,7 +160,9 @@ def test_disk_is_an_upper_bound_by_voxels_at_the_models_spacing(lab: Workspace, 
     grid = lab.case("f1").grid
     assert shape_at(grid, 6.0) == ((30, 27, 33), (6.0, 6.0, 6.0))
     profile = final_settings().training_profile()
-    assert needed_gb([grid] * 5, profile) == pytest.approx(5 * 30 * 27 * 33 * 9 / 1e9 + 0.2)
+    voxels = 30 * 27 * 33
+    data = voxels * 9 + min(voxels, 20_000 + voxels / 100) * 32
+    assert needed_gb([grid] * 5, profile, 2) == pytest.approx(5 * data / 1e9 + 0.2)
     full = SimpleNamespace(free=1000)
     monkeypatch.setattr("training.final_cost.shutil.disk_usage", lambda _: full)
     check = checks_of(lab)["disk"]

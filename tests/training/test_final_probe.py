@@ -22,6 +22,14 @@ def test_a_small_network_is_planned_and_timed_on_the_cpu(tmp_path, workspace):
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["probe.log"]
 
 
+def test_the_form_for_partial_labels_is_timed_too(tmp_path, workspace):
+    profile = final_settings().training_profile().for_partial_labels()
+    class_map = workspace.class_map.subset(["liver", "spleen"])
+    found = run_probe(tmp_path, [BODY] * 6, class_map, profile)
+    assert found.why == ""
+    assert found.seconds_per_step is not None
+
+
 def test_without_a_gpu_the_full_network_is_planned_and_that_is_said(tmp_path, workspace):
     profile = final_settings(model="full").training_profile()
     class_map = workspace.class_map.subset(workspace.class_map.names)

@@ -23,6 +23,7 @@ def rows() -> list[Row]:
 def card(**changes: object) -> ModelCard:
     values: dict[str, object] = {
         "name": "final-3mm",
+        "part": None,
         "profile": None,
         "class_map": {"name": "two", "digest": "d" * 64},
         "structures": {
@@ -38,7 +39,7 @@ def card(**changes: object) -> ModelCard:
         "data": {
             "manifest_digest": "m" * 64, "cases": {"train": 9, "val": 2, "test": 1},
             "patients": {"train": 8, "val": 2, "test": 1}, "left_out_structures": {},
-            "left_out_cases": 0,
+            "left_out_cases": 0, "undecided_pairs": 0,
         },
         "origins": {"all": {"human": 15, "model": 5}, "liver": {"human": 15}},
         "sources": [
@@ -59,9 +60,9 @@ def card(**changes: object) -> ModelCard:
 def test_the_card_says_what_a_user_must_know():
     text = markdown(card())
     for words in (
-        "| trainer | `nnUNetTrainer_8000epochs_NoMirroring`, 8000 epochs, 100.0 hours |",
-        "Validation, 2 cases, 2 pairs of case and structure: mean Dice 0.400, NSD at 3 mm 0.450; "
-        "1 missed (count 0), 1 of 2 absent ones found all the same.",
+        "| trainer | `nnUNetTrainer_8000epochs_NoMirroring`, 8000 epochs, 100 hours |",
+        "Validation: 2 cases, 2 present structures: mean Dice 0.400, NSD at 3 mm 0.450; "
+        "1 missed (count 0); 1 of 2 absent ones found all the same.",
         "20 masks: 15 human (75 %), 5 model (25 %)",
         "- **ribseg**, uncorrected in 5 of them: spleen 62 %. Known bias: lacks the rib heads",
         "nnUNetv2_predict -i IN -o OUT -d 510 -f 0 -tr nnUNetTrainer_8000epochs_NoMirroring",

@@ -11,7 +11,13 @@ from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 
 from training.nnunet_trainers.masksmith import partial_labels
-from training.nnunet_trainers.masksmith.partial_loss import PartialLoss, PartialSampledLoss
+from training.nnunet_trainers.masksmith.partial_loss import (
+    DiceRule,
+    PartialLoss,
+    PartialSampledLoss,
+    dice_where_decided,
+    sums_of,
+)
 from training.nnunet_trainers.masksmith.sampled_loss import SampledLoss
 from training.nnunet_trainers.masksmith.undecided import Undecided, merge_undecided
 from training.profile import PARTIAL_LABELS, TRAINERS_WITH_PARTIAL_LABELS
@@ -33,6 +39,10 @@ def batch(seed: int = 0, size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     target = torch.randint(0, CLASSES, (2, 1, size, size, size), dtype=torch.int16)
     target[1][(target[1] == 2) | (target[1] == 4)] = 0
     return torch.randn(2, 6, size, size, size), target
+
+
+def confident(target: torch.Tensor) -> torch.Tensor:
+    return 20.0 * torch.nn.functional.one_hot(target[:, 0].long(), CLASSES).movedim(-1, 1).float()
 
 
 def looking_at(*keys: str, values=UNKNOWN) -> Undecided:
@@ -152,27 +162,77 @@ def test_the_naive_way_differs():
 
 
 def test_the_dice_of_a_structure_leaves_out_the_sample_in_which_it_is_undecided():
-    logits, (_, target) = torch.zeros(2, CLASSES, 8, 8, 8), batch()
-    perfect = 60.0 * torch.nn.functional.one_hot(target[:, 0].long(), CLASSES)
-    logits = perfect.movedim(-1, 1).clone()
-    logits[1, 2] = 100.0  # the second sample calls everything structure 2, and may be right
-    value = PartialLoss(nnunet_loss(), looking_at("whole", "half"))(logits, target)
-    background = logits[1, 0] - torch.logaddexp(logits[1, 0], torch.tensor(100.0))
-    assert background.max() < 0
-    chances = merge_undecided(logits, looking_at("whole", "half").mask).softmax(1)
-    assert torch.equal(chances[1, [2, 4]], torch.zeros_like(chances[1, [2, 4]]))
-    assert math.isfinite(value.item())
-    silent = logits.clone()
-    silent[1, 2] = 0.0
+    """The second sample calls much of itself structure 2, and may be right."""
+    _, target = batch()
+    undecided = looking_at("whole", "half")
+    logits = confident(target)
+    talkative = logits.clone()
+    talkative[1, 2, :4] = 100.0
+    counted = torch.ones_like(target, dtype=torch.bool)
     sums = [
-        PartialLoss(nnunet_loss(), looking_at("whole", "half")).sums(
-            merge_undecided(x, looking_at("whole", "half").mask),
-            target,
-            torch.ones_like(target, dtype=torch.bool),
-        )
-        for x in (logits, silent)
+        sums_of(merge_undecided(x, undecided.mask), target, counted) for x in (logits, talkative)
     ]
-    assert torch.equal(sums[0][:, :, 1], sums[1][:, :, 1])  # the sums of structure 2
+    assert torch.equal(sums[0][:, :, 1], sums[1][:, :, 1])
+    assert torch.equal(sums[1][:, 1, 1], torch.zeros(3))
+    rule = DiceRule(batch=True, smooth=1e-5, together=False)
+    decided = ~undecided.mask[:, 1:]
+    for which in ([True, True, True, True], [False, True, False, False]):
+        only = decided & torch.tensor(which)
+        assert dice_where_decided(sums[0], only, rule).item() == pytest.approx(1, abs=1e-3)
+    naive = sums_of(talkative, target, counted)
+    only = torch.tensor([[False, True, False, False]] * 2)
+    assert dice_where_decided(naive, only, rule).item() < 0.5
+
+
+def on_one_rank(rank: int, folder: str) -> None:
+    """Compute the Dice and its gradient on one of two processes, each with its own sample."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    logits, target = shared_batch()
+    mine = logits[rank : rank + 1].clone().requires_grad_()
+    undecided = Undecided(UNKNOWN, CLASSES)
+    undecided.look_at(["whole", "half"][rank : rank + 1], CPU)
+    assert undecided.mask is not None
+    rule = DiceRule(batch=True, smooth=1e-5, together=True)
+    counted = torch.ones_like(target[:1], dtype=torch.bool)
+    sums = sums_of(merge_undecided(mine, undecided.mask), target[rank : rank + 1], counted)
+    dice = dice_where_decided(sums, ~undecided.mask[:, 1:], rule)
+    dice.backward()
+    torch.save((dice.detach(), mine.grad), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def shared_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    _, target = batch()
+    return torch.randn(2, CLASSES, 8, 8, 8, generator=torch.Generator().manual_seed(4)), target
+
+
+@pytest.mark.slow
+def test_two_processes_compute_the_dice_of_their_common_batch(tmp_path):
+    torch.multiprocessing.spawn(on_one_rank, (str(tmp_path),), nprocs=2)
+    logits, target = shared_batch()
+    logits.requires_grad_()
+    undecided = looking_at("whole", "half")
+    merged = merge_undecided(logits, undecided.mask)
+    sums = sums_of(merged, target, torch.ones_like(target, dtype=torch.bool))
+    rule = DiceRule(batch=True, smooth=1e-5, together=False)
+    dice = dice_where_decided(sums, ~undecided.mask[:, 1:], rule)
+    dice.backward()
+    for rank in range(2):
+        value, gradient = torch.load(tmp_path / f"{rank}.pt")
+        assert value.item() == pytest.approx(dice.item(), rel=1e-5)
+        # nnU-Net sums the gradients of all processes; their mean is taken afterwards
+        assert torch.allclose(gradient[0] / 2, logits.grad[rank], atol=1e-7)
+    assert torch.equal(gradient[0, [2, 4]], torch.zeros(2, 8, 8, 8))
+
+
+def test_the_sums_can_be_compiled_in_one_graph():
+    """As on a GPU, where nnU-Net compiles its Dice; here without generating code."""
+    _, target = batch()
+    logits = torch.randn(2, CLASSES, 8, 8, 8)
+    merged = merge_undecided(logits, looking_at("whole", "half").mask).requires_grad_()
+    counted = torch.ones_like(target, dtype=torch.bool)
+    compiled = torch.compile(sums_of, backend="aot_eager", fullgraph=True)
+    assert torch.allclose(compiled(merged, target, counted), sums_of(merged, target, counted))
 
 
 def test_merging_is_a_sum_of_probabilities_and_stands_extreme_logits():
@@ -273,10 +333,6 @@ class OneStep(partial_labels.PartialLabels):
         self.label_manager = SimpleNamespace(
             has_regions=False, has_ignore_label=ignore is not None, ignore_label=ignore
         )
-
-
-def confident(target: torch.Tensor) -> torch.Tensor:
-    return 20.0 * torch.nn.functional.one_hot(target[:, 0].long(), CLASSES).movedim(-1, 1).float()
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -81,7 +81,9 @@ def test_what_fell_is_an_outcome_with_figures_and_advice():
     fell = promotion(liver=Comparison(1, WORSE, GOOD), aorta=Comparison(1, GOOD, GOOD))
     summary, liver = promotion_outcomes(fell.decided(0.05, ()), "round 2")
     assert (summary.subject, summary.status) == ("round 2, promotion", "done")
-    assert summary.note.startswith("1 of 2 structures hold up")
+    assert summary.note == (
+        "1 of 2 structures promoted, compared with earlier rounds on 2 validation cases"
+    )
     assert summary.figures["not_promoted"] == ["liver"]
     assert (liver.subject, liver.status) == ("round 2, liver", "failed")
     assert "Dice 0.900 -> 0.800 against round 1, margin 0.05" in liver.note

@@ -24,6 +24,7 @@ from training.final_manifest import (
     split_of,
 )
 from training.final_settings import FinalSettings, epochs_of
+from training.nnunet_process import NnunetError
 from training.train_final import STAGE
 
 
@@ -222,3 +223,32 @@ def test_a_probe_that_is_not_wanted_leaves_time_and_memory_unknown(lab: Workspac
     assert found["GPU memory"] == ("unknown", "not looked at: no probe was wanted")
     assert found["time"] == ("unknown", "4000 epochs of unknown length (no probe was wanted)")
     assert outcome.status == "done"
+
+
+def test_another_class_map_than_the_frozen_one_is_refused(lab: Workspace):
+    frozen(lab)
+    text = lab.layout.class_map_file.read_text()
+    lab.layout.class_map_file.write_text(text.replace("value: 3", "value: 4"))
+    with pytest.raises(BadInput, match="made with another class map than the workspace has now"):
+        frozen(Workspace.open(lab.path))
+
+
+def test_one_refused_part_does_not_stop_the_other(lab: Workspace, monkeypatch):
+    add_bright_case(lab, "half", 9, ["liver", "aorta"])
+    begun: list[str] = []
+
+    def train_model(plan, *_: object) -> None:
+        begun.append(plan.name)
+        raise NnunetError("nnU-Net stopped: CUDA out of memory")
+
+    monkeypatch.setattr("training.train_final.train_model", train_model)
+    report = run_stage(STAGE, lab, final_settings(model="parts"), SerialEngine())
+    assert begun == ["final_parts_organs"]
+    assert [(each.subject, each.status) for each in report.outcomes] == [
+        ("final-parts-organs", "failed"), ("final-parts-bones", "failed"),
+    ]  # fmt: skip
+    assert report.outcomes[0].note == "nnU-Net stopped: CUDA out of memory"
+    assert "sacrum in 1" in report.outcomes[1].note
+    folder = lab.layout.final_model_dir("parts")
+    assert (folder / "organs" / "manifest.json").is_file()
+    assert not (folder / "bones").exists()

@@ -20,6 +20,7 @@ from pipeline.volume import read_nifti, write_nifti
 from pipeline.workspace import Workspace
 from tests.fixtures.final_models import CASES, final_settings, final_workspace
 from tests.fixtures.tiny_models import STRUCTURES, bright_body
+from training.final_cost import needed_gb
 from training.train_final import STAGE
 
 pytestmark = pytest.mark.slow
@@ -108,7 +109,7 @@ def test_it_learned_and_test_cases_were_never_learned_from(made: Made):
     assert set(splits[0]["val"]) == {case for case, side in sides.items() if side == "val"}
     for side in ("val", "test"):
         assert made.card["metrics"][side]["all"]["dice"] > 0.7
-        assert made.card["metrics"][side]["all"]["nsd"] > 0.5
+        assert made.card["metrics"][side]["all"]["nsd"] > 0.2  # 6 mm voxels against 3 mm
     rows = list(csv.DictReader((made.folder / "metrics.csv").open()))
     assert len(rows) == 6
 
@@ -120,6 +121,14 @@ def test_the_same_command_again_keeps_everything(made: Made):
     assert {outcome.status for outcome in report.outcomes} == {"kept"}
     assert (made.folder / "model.zip").read_bytes() == archive
     assert json.loads((made.folder / "model_card.json").read_text()) == made.card
+
+
+def test_it_took_no_more_disk_than_the_preflight_said(made: Made):
+    profile = final_settings(profile="tiny").training_profile()
+    grids = [made.workspace.case(case).grid for case in CASES]
+    said = needed_gb(grids, profile, len(STRUCTURES))
+    taken = sum(path.stat().st_size for path in (made.folder / "nnunet").rglob("*"))
+    assert 0 < taken / 1e9 < said
 
 
 def test_the_zip_names_neither_host_nor_case(made: Made, tmp_path):

@@ -6,7 +6,7 @@ whether it is tells the pattern of lengths: ribs 1 and 12 are far shorter than t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Literal
 
@@ -35,8 +35,9 @@ LENGTH_SPREAD = 0.16  # of the logarithm
 SCALE_SPREAD = 0.2
 END_COST = 8.0  # the first or last rib is in view, but the numbers do not end there
 AMBIGUOUS = 3.0  # a second numbering costs hardly more
-SAME_RIB = 0.6
-MISSING_RIB = 1.7  # times the usual distance between levels
+LEAST_PAIRS = 2
+SAME_RIB, DOUBLED_RIB, MISSING_RIB = 0.6, 0.35, 1.7  # times the usual distance between levels
+ODD_RIBS = 2  # from the top, whose levels say less
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class Seen:
     root_mm: float
     length_mm: float | None
     around_deg: tuple[float, float]
+
+    @property
+    def is_stub(self) -> bool:
+        """Tell whether but the head is in the field of view, perhaps the front elsewhere.
+
+        So short a piece says nothing of the rib's level.
+        """
+        around = self.around_deg[1] - self.around_deg[0]
+        return self.head_mm is not None and self.length_mm is None and around < STUB_DEG
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ def number_ribs(
 def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> Numbers:
     numbers = np.zeros(len(ribs), int)
     margin = np.inf
-    stubs = [row for row, rib in enumerate(ribs) if _is_stub(rib)]
+    stubs = [row for row, rib in enumerate(ribs) if rib.is_stub]
     for row in stubs:
         place = _place(ribs[row].root_mm, vertebra_z_mm) + HEAD_ABOVE_CENTRE
         numbers[row] = int(np.clip(round(place), 1, 12))
@@ -126,15 +136,6 @@ def _by_vertebrae(ribs: Sequence[Seen], vertebra_z_mm: Mapping[int, float]) -> N
         numbers[rows] = chosen
         margin = min(margin, more)
     return Numbers(tuple(int(n) for n in numbers), "vertebrae", float(margin))
-
-
-def _is_stub(rib: Seen) -> bool:
-    """Tell whether but the head of a rib is in the field of view, perhaps its front as well.
-
-    So short a piece says nothing of the rib's level.
-    """
-    around = rib.around_deg[1] - rib.around_deg[0]
-    return rib.head_mm is not None and rib.length_mm is None and around < STUB_DEG
 
 
 def _spreads(ribs: Sequence[Seen]) -> list[float]:
@@ -200,6 +201,29 @@ def _in_order(wanted: Points, spread: Points, shared: Sequence[float]) -> tuple[
 
 
 def _by_order(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Numbers:
+    """Count the ribs in their order, then place the stubs by the heads of the others."""
+    whole = [row for row, rib in enumerate(ribs) if not rib.is_stub]
+    found = _try_numbers([ribs[row] for row in whole], top_seen=top_seen, bottom_seen=bottom_seen)
+    head_mm = _mean_heads([ribs[row] for row in whole], found.numbers)
+    if len(head_mm) < 2:
+        return _try_numbers(ribs, top_seen=top_seen, bottom_seen=bottom_seen)
+    numbers = np.zeros(len(ribs), int)
+    numbers[whole] = found.numbers
+    for row in set(range(len(ribs))) - set(whole):
+        numbers[row] = int(np.clip(round(_place(ribs[row].root_mm, head_mm)), 1, 12))
+    return replace(found, numbers=tuple(int(n) for n in numbers))
+
+
+def _mean_heads(ribs: Sequence[Seen], numbers: Sequence[int]) -> dict[int, float]:
+    """Height (mm) of the heads of each number that shows any."""
+    heads: dict[int, list[float]] = {}
+    for rib, number in zip(ribs, numbers, strict=True):
+        if rib.head_mm is not None:
+            heads.setdefault(number, []).append(rib.head_mm)
+    return {number: float(np.mean(heights)) for number, heights in heads.items()}
+
+
+def _try_numbers(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Numbers:
     """Try every first number of each side; lengths, ends in view and the other side decide."""
     rows = {side: _from_the_top(ribs, side) for side in (-1, 1)}
     steps = {side: _steps(ribs, rows[side]) for side in rows}
@@ -220,14 +244,20 @@ def _by_order(ribs: Sequence[Seen], *, top_seen: bool, bottom_seen: bool) -> Num
 
 
 def _steps(ribs: Sequence[Seen], rows: Sequence[int]) -> NDArray[np.int64]:
-    """How many numbers lie between each rib and the first: a wide gap lacks a rib."""
+    """How many numbers lie between each rib and the first: a wide gap lacks a rib.
+
+    Pieces at one level are one rib, unless they lie side by side. Below the first two ribs, whose
+    way round the chest is another, they are one even then if they are hardly apart: no two ribs
+    are, but masks of poor quality have doubled stretches.
+    """
     falls = np.array([ribs[a].level_mm - ribs[b].level_mm for a, b in pairwise(rows)])
     if not len(falls):
         return np.zeros(len(rows), np.int64)
     usual = float(np.median(falls))
     jumps = np.where(falls > MISSING_RIB * usual, np.round(falls / max(usual, 1.0)), 1)
-    whole = np.array([_share_cost(ribs[a], ribs[b]) > SHARE_COST for a, b in pairwise(rows)])
-    jumps = np.where(whole | (falls > SAME_RIB * usual), jumps, 0)
+    two = np.array([_share_cost(ribs[a], ribs[b]) > SHARE_COST for a, b in pairwise(rows)])
+    two &= (falls >= DOUBLED_RIB * usual) | (np.arange(len(falls)) < ODD_RIBS)
+    jumps = np.where(two | (falls > SAME_RIB * usual), jumps, 0)
     return np.concatenate(([0], np.cumsum(jumps))).astype(np.int64)
 
 
@@ -268,11 +298,16 @@ def _apart(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
 ) -> float:
-    """How far the two ribs of each pair lie apart in height, in typical distances."""
-    other = {int(n): ribs[row].root_mm for n, row in zip(right, rows[1], strict=True)}
-    gaps = [
-        abs(ribs[row].root_mm - other[int(n)])
-        for n, row in zip(left, rows[-1], strict=True)
-        if int(n) in other
+    """How far the two ribs of each pair lie apart in height, in typical distances.
+
+    Pairs that both show their heads decide, where there are any: an estimate of where a head would
+    be errs with a bent spine, by as much as the distance of two ribs.
+    """
+    other = {int(n): ribs[row] for n, row in zip(right, rows[1], strict=True)}
+    pairs = [
+        (ribs[row], other[int(n)]) for n, row in zip(left, rows[-1], strict=True) if int(n) in other
     ]
+    heads = [(a, b) for a, b in pairs if a.head_mm is not None and b.head_mm is not None]
+    chosen = heads if len(heads) >= LEAST_PAIRS else pairs
+    gaps = [abs(a.root_mm - b.root_mm) for a, b in chosen]
     return 2.0 * float(np.median(gaps) / 25.0) ** 2 * min(len(gaps), 6) if gaps else 0.0

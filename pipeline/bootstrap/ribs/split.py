@@ -1,15 +1,23 @@
 """A binary rib mask -> 24 ribs, each with its side and number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anatomy import vertebra_number
+from pipeline.bootstrap.ribs.cervical import bone_at_c7
 from pipeline.bootstrap.ribs.chains import chain_strands
+from pipeline.bootstrap.ribs.findings import (
+    ambiguity_findings,
+    contact_findings,
+    extra_findings,
+    left_out,
+)
 from pipeline.bootstrap.ribs.joints import Chain, unfold
-from pipeline.bootstrap.ribs.numbering import AMBIGUOUS, NumberedBy, Numbers, Seen, number_ribs
+from pipeline.bootstrap.ribs.naming import NAMES, rib_value, side_of
+from pipeline.bootstrap.ribs.numbering import FIRST, NumberedBy, Seen, number_ribs
 from pipeline.bootstrap.ribs.strands import Bones, Points, find_strands
 from pipeline.bootstrap.ribs.thorax import (
     Thorax,
@@ -22,6 +30,7 @@ from pipeline.volume import Box, Grid, bounding_box, from_canonical, to_canonica
 from pipeline.workspace import Finding
 
 FRAGMENT_MM = 45.0
+CRUMB_MM = 12.0  # shorter than this and below its cube: as short as ribs are thick
 FRAGMENT_SHARE = 0.5  # of the usual distance of ribs: a fragment is nearer to a longer one
 NEAR_DEG = 15.0  # round the chest: over so little a rib hardly falls
 FAR_MM = 25.0
@@ -30,13 +39,7 @@ HEAD_ASIDE_MM = 70.0
 USUAL_RISE_MM = 50.0  # from a rib's level at the side of the chest to its head
 BORDER_MM = 6.0
 CLEAR_MM = 10.0
-PAIRS = 12
 PART_SHARE = 0.35  # of the usual vertebra: less is but a part of one
-NAMES: Mapping[int, str] = {
-    number + (0 if side == "left" else 12): f"rib_{side}_{number}"
-    for side in ("left", "right")
-    for number in range(1, 13)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ class _View:
     corner: NDArray[np.int64]
     shape: NDArray[np.int64]
 
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel."""
+        return float(np.prod(self.spacing_mm)) / 1000
+
     def room_mm(self, points: Points) -> tuple[Points, Points]:
         """Give the distances (n, 3) of points to the lower and upper faces of the field of view."""
         low = points + self.corner * self.spacing_mm
@@ -154,13 +162,14 @@ def _label(
     """Give every voxel of the bones a value 0..24."""
     none = np.zeros(len(bones.points), np.uint8)
     if not bones.strands:
-        return none, (_left_out(len(bones.points), view),), "order"
+        return none, (left_out(len(bones.points), view.voxel_ml),), "order"
     centres = np.array(list(spine.values())).reshape(-1, 3)
     thorax = find_thorax(bones.points, centres)
     bones = unfold(bones, thorax)
     side = sides(thorax, [strand.line for strand in bones.strands])
     chains = chain_strands(bones, side, thorax)
-    whole = _whole_ribs(chains, side, thorax, view)
+    crumbs = _crumbs(bones, chains, view)
+    whole = _whole_ribs(chains, side, thorax, view, crumbs)
     seen = _seen([chains[n] for n in whole], side, thorax, view)
     low, high = view.room_mm(bones.points)
     numbers = number_ribs(
@@ -170,20 +179,55 @@ def _label(
         bottom_seen=bool(low[:, 2].min() > CLEAR_MM),
     )
     owner = _owners(bones, [chains[n] for n in whole])
-    values = np.array([_value(rib.side, n) for rib, n in zip(seen, numbers.numbers, strict=True)])
+    values = np.array(
+        [rib_value(rib.side, n) for rib, n in zip(seen, numbers.numbers, strict=True)]
+    )
     labels = np.where(owner >= 0, values[owner], 0).astype(np.uint8)
-    findings = [*_number_findings(numbers, seen), *_contact_findings(bones, labels)]
+    cervical = _add_cervical(labels, bones.points, thorax, spine, view)
+    findings = [
+        *extra_findings(numbers, seen, cervical),
+        *ambiguity_findings(numbers, seen),
+        *contact_findings(bones, labels),
+    ]
     if (labels == 0).any():
-        findings.append(_left_out(int((labels == 0).sum()), view))
+        findings.append(left_out(int((labels == 0).sum()), view.voxel_ml))
     return labels, tuple(findings), numbers.by
 
 
-def _value(side: int, number: int) -> int:
-    return min(max(number, 1), 12) + (12 if side > 0 else 0)
+def _add_cervical(
+    labels: NDArray[np.uint8],
+    points: Points,
+    thorax: Thorax,
+    spine: Mapping[int, Points],
+    view: _View,
+) -> tuple[int, ...] | None:
+    """Give what bone at C7 lies at no rib to rib 1, in place; tell on which sides there is any."""
+    beside = np.where(points[:, 0] < thorax.middle(points[:, 2]), -1, 1)
+    side = np.where(labels > 0, side_of(labels), beside)
+    found = bone_at_c7(points, side, thorax, spine, view.voxel_ml)
+    if found is None:
+        return None
+    for one in (-1, 1):
+        labels[(found == one) & (labels == 0)] = rib_value(one, FIRST)
+    return tuple(one for one in (-1, 1) if (found == one).any())
+
+
+def _crumbs(bones: Bones, chains: Sequence[Chain], view: _View) -> frozenset[int]:
+    """Name the chains too short and small to be ribs; a lump that is large may be more."""
+    sizes = [sum(len(bones.strands[n].voxels) for n in chain.strands) for chain in chains]
+    return frozenset(
+        n
+        for n, chain in enumerate(chains)
+        if chain.length_mm < CRUMB_MM and sizes[n] * view.voxel_ml * 1000 < CRUMB_MM**3
+    )
 
 
 def _whole_ribs(
-    chains: Sequence[Chain], side: NDArray[np.int64], thorax: Thorax, view: _View
+    chains: Sequence[Chain],
+    side: NDArray[np.int64],
+    thorax: Thorax,
+    view: _View,
+    crumbs: frozenset[int],
 ) -> list[int]:
     """Choose the chains that are ribs, not fragments lying on the way of a longer one."""
     level = levels(thorax, [chain.line for chain in chains])
@@ -197,7 +241,8 @@ def _whole_ribs(
             and other.length_mm > chain.length_mm
         ]
         whole = view.is_cut(chain.line) or chain.length_mm >= FRAGMENT_MM
-        if whole or not apart or min(apart) > FRAGMENT_SHARE * usual:
+        own = n not in crumbs and min(apart, default=0.0) > FRAGMENT_SHARE * usual
+        if whole or not apart or own:
             chosen.append(n)
     return chosen
 
@@ -240,12 +285,12 @@ def _seen(
     heads = [_head(rib.line, angle, thorax) for rib, angle in zip(ribs, angles, strict=True)]
     found = []
     for n, rib in enumerate(ribs):
-        head = heads[n]
-        root = _root(n, level, own, heads) if head is None else head
         length = None if view.is_cut(rib.line) else rib.length_mm
         around = float(angles[n].min()), float(angles[n].max())
+        head = heads[n]
+        root = np.nan if head is None else head
         found.append(Seen(own[n], float(level[n]), head, root, length, around))
-    return found
+    return [rib if rib.head_mm is not None else _rooted(rib, found) for rib in found]
 
 
 def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
@@ -253,20 +298,20 @@ def _head(line: Points, angle: Points, thorax: Thorax) -> float | None:
     back = int(angle.argmin())
     aside = abs(line[back, 0] - thorax.middle(line[back, 2:3])[0])
     seen = angle[back] < HEAD_DEG and aside < HEAD_ASIDE_MM
-    return thorax.along_spine(line[back]) if seen else None
+    return float(thorax.along_spine(line[back])) if seen else None
 
 
-def _root(n: int, level: Points, side: Sequence[int], heads: Sequence[float | None]) -> float:
+def _rooted(rib: Seen, ribs: Sequence[Seen]) -> Seen:
     """Estimate the height of a rib's end at the spine from ribs of its side that show theirs."""
     known = sorted(
-        (float(level[m]), head)
-        for m, head in enumerate(heads)
-        if head is not None and side[m] == side[n]
+        (other.level_mm, other.head_mm)
+        for other in ribs
+        if other.head_mm is not None and other.side == rib.side and not other.is_stub
     )
     if not known:
-        return float(level[n]) + USUAL_RISE_MM
+        return replace(rib, root_mm=rib.level_mm + USUAL_RISE_MM)
     at, rise = np.array([(height, head - height) for height, head in known]).T
-    return float(level[n] + np.interp(level[n], at, rise))
+    return replace(rib, root_mm=float(rib.level_mm + np.interp(rib.level_mm, at, rise)))
 
 
 def _owners(bones: Bones, ribs: Sequence[Chain]) -> NDArray[np.int64]:
@@ -291,66 +336,3 @@ def _dense(line: Points, step_mm: float = 2.0) -> Points:
     along = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
     places = np.arange(0.0, along[-1] + step_mm, step_mm)
     return np.stack([np.interp(places, along, line[:, axis]) for axis in range(3)], axis=1)
-
-
-def _number_findings(numbers: Numbers, seen: Sequence[Seen]) -> list[Finding]:
-    extra = {
-        (NAMES[_value(rib.side, number)], number)
-        for rib, number in zip(seen, numbers.numbers, strict=True)
-        if number in (0, 13)
-    }
-    findings = []
-    for name, number in sorted(extra):
-        what = "a cervical rib" if number == 0 else "a 13th rib"
-        findings.append(Finding("rib_extra", f"{what} is part of {name}", (name,)))
-    if numbers.by != "vertebrae":
-        words = {
-            "first_rib": "counted from the first rib in view; a rib more or less shifts all",
-            "last_rib": "counted up from the last rib in view; 11 or 13 pairs would shift all",
-            "order": "neither the first nor the last rib is in view",
-        }[numbers.by]
-        sure = "likely" if numbers.by != "order" and _is_sure(numbers, seen) else "ambiguous"
-        findings.append(
-            Finding(
-                "rib_number_ambiguous",
-                f"no vertebrae to number the ribs by: {words}; the numbers are {sure}",
-                tuple(sorted({NAMES[_value(r.side, n)]
-                       for r, n in zip(seen, numbers.numbers, strict=True)})),
-                {"numbered_by": numbers.by, "margin": round(min(numbers.margin, 999.0), 2)},
-            )
-        )  # fmt: skip
-    return findings
-
-
-def _is_sure(numbers: Numbers, seen: Sequence[Seen]) -> bool:
-    """Tell whether no other numbering fits nearly as well, and no pair is odd."""
-    both = [
-        {n for rib, n in zip(seen, numbers.numbers, strict=True) if rib.side == side}
-        for side in (-1, 1)
-    ]
-    extra = any(n in (0, 13) for n in numbers.numbers)
-    unlike = bool(both[0] and both[1]) and both[0] != both[1]
-    return numbers.margin >= AMBIGUOUS and not extra and not unlike and not _is_short(numbers)
-
-
-def _is_short(numbers: Numbers) -> bool:
-    """Tell whether both ends are in view, and yet fewer than twelve pairs."""
-    return numbers.whole and len(set(numbers.numbers)) < PAIRS
-
-
-def _contact_findings(bones: Bones, labels: NDArray[np.uint8]) -> list[Finding]:
-    findings = []
-    for place in bones.places:
-        values = {int(labels[bones.strands[n].voxels[0]]) for n in place.strands} - {0}
-        if len(values) > 1:
-            names = tuple(NAMES[value] for value in sorted(values))
-            words = f"{' and '.join(names)} touch and were separated"
-            findings.append(Finding("rib_touching_separated", words, names))
-    return findings
-
-
-def _left_out(voxels: int, view: _View) -> Finding:
-    volume_ml = voxels * float(np.prod(view.spacing_mm)) / 1000
-    words = f"{voxels} voxels of the rib mask lie at no rib and were left out"
-    figures = {"voxels": voxels, "volume_ml": round(volume_ml, 3)}
-    return Finding("rib_fragment_left_out", words, (), figures)

@@ -22,6 +22,7 @@ STEADY = 1e-6
 BACK_MM, ASIDE_MM = 40.0, 60.0  # before and beside the middle of the back: necks and heads
 NECK_MM = 15.0  # above and below: where spines are bent, others lie elsewhere
 LEAST_GAP_MM = 20.0  # between left and right heads: a vertebral body is wider
+JUMP_MM = 15.0  # of the middle from one height to the next, besides the tilt: necks differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ class Thorax:
         """Give x (mm) of the body's middle at these heights."""
         return np.interp(z_mm, self.z_mm, self.middle_x_mm)
 
-    def along_spine(self, point: Points) -> float:
-        """Height (mm) at which a point (3,) beside the spine belongs to it, tilted or not."""
-        z = float(point[2])
-        low, at, high = self.middle(np.array([z - TILT_MM, z, z + TILT_MM]))
-        tilt = float(np.clip((high - low) / (2 * TILT_MM), -STEEPEST_TILT, STEEPEST_TILT))
-        return z + float(point[0] - at) * tilt
+    def along_spine(self, points: Points) -> Points:
+        """Height (mm) at which points (..., 3) beside the spine belong to it, tilted or not."""
+        z = points[..., 2]
+        low, at, high = (self.middle(z + step) for step in (-TILT_MM, 0.0, TILT_MM))
+        tilt = np.clip((high - low) / (2 * TILT_MM), -STEEPEST_TILT, STEEPEST_TILT)
+        height: Points = z + (points[..., 0] - at) * tilt
+        return height
 
     def round_deg(self, points: Points) -> Points:
         """Angle round the chest: 0 at the back's middle, 90 at the side, 180 in front."""
@@ -77,21 +79,39 @@ def find_thorax(points: Points, spine: Points) -> Thorax:
         middle = np.interp(z, spine[order, 2], spine[order, 0])
     else:
         slices = [points[np.abs(points[:, 2] - height) <= NECK_MM] for height in z]
-        middle = np.array([_between(*part) for part in zip(slices, middle, back, strict=True)])
+        middle = _follow_spine(slices, middle, back, start=int((high - low).argmax()))
     half = np.maximum(high - middle, middle - low)
     return Thorax(z, middle, back + CAGE_DEPTH * half)
 
 
-def _between(row: Points, middle_x_mm: float, back_y_mm: float) -> float:
+def _follow_spine(slices: Sequence[Points], middle: Points, back: Points, *, start: int) -> Points:
+    """Follow the spine up and down from the widest height, where both sides are seen for sure.
+
+    Where no gap shows it (below the heads of the last ribs, where often but one side reaches), it
+    goes on straight down: the middle of what bone is there may be the middle of one rib.
+    """
+    found = middle.copy()
+    for rows in (range(start, len(middle)), range(start, -1, -1)):
+        last, since = float(middle[start]), 0
+        for row in rows:
+            since += 1
+            at = _between(slices[row], last, float(back[row]))
+            if at is not None and abs(at - last) <= JUMP_MM + STEEPEST_TILT * SLICE_MM * since:
+                last, since = at, 0
+            found[row] = last
+    return found
+
+
+def _between(row: Points, middle_x_mm: float, back_y_mm: float) -> float | None:
     """Middle of the gap between the left and the right ribs behind: the spine is there.
 
-    A bent spine lies up to 20 mm beside the chest's middle.
+    A bent spine lies up to 20 mm beside the chest's middle. None if there is no such gap.
     """
     x = np.sort(row[row[:, 1] < back_y_mm + BACK_MM, 0])
     x = x[np.abs(x - middle_x_mm) < ASIDE_MM]
     gaps = np.diff(x)
     if not len(gaps) or gaps.max() < LEAST_GAP_MM:
-        return float(middle_x_mm)
+        return None
     at = int(gaps.argmax())
     return float(x[at] + x[at + 1]) / 2
 

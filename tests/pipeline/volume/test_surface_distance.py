@@ -12,7 +12,7 @@ from pipeline.volume import normalised_surface_dice, surface_agreement
 from pipeline.volume.surface_distance import surfel_areas_mm2
 from tests.fixtures.nsd_oracle import oracle_nsd as oracle
 
-# Whole numbers of steps that meet the tolerance exactly are where float32 would decide wrongly.
+# Whole numbers of steps that meet the tolerance exactly are where rounding would decide wrongly.
 SPACINGS = [
     (1.5, 1.5, 1.5),
     (3.0, 3.0, 3.0),
@@ -69,7 +69,8 @@ def test_a_plane_moved_by_the_tolerance_agrees_and_one_moved_further_does_not():
         prediction = np.zeros_like(truth)
         prediction[: 10 + steps] = True
         nsd = normalised_surface_dice(truth, prediction, (0.6, 0.6, 0.6), 3.0)
-        assert nsd == oracle(truth, prediction, (0.6, 0.6, 0.6), 3.0)
+        expected = oracle(truth, prediction, (0.6, 0.6, 0.6), 3.0)
+        assert nsd == pytest.approx(expected, abs=1e-12)
         assert nsd == 1.0 if rim else nsd < 1.0
 
 
@@ -80,6 +81,21 @@ def test_nothing_on_both_sides_is_nan_and_on_one_side_0():
     for truth, prediction in ((empty, full), (full, empty)):
         assert normalised_surface_dice(truth, prediction, (1, 1, 1)) == 0.0
         assert oracle(truth, prediction, (1, 1, 1), 3.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "tolerance_mm", "gap"),
+    # Many steps and surfaces far apart; more steps than are ever tried; all within.
+    [((0.5, 0.5, 0.5), 4.0, 9), ((0.1, 0.1, 0.2), 4.0, 50), ((1.0, 1.0, 1.0), 100.0, 20)],
+)
+def test_far_apart_surfaces_and_large_tolerances_are_as_in_surface_distance(
+    spacing_mm, tolerance_mm, gap
+):
+    truth, prediction = np.zeros((2, 70, 24, 24), bool, order="F")
+    truth[:6] = prediction[6 + gap :, 1:-1] = True
+    truth[40:43, :3, 5] = True
+    found = normalised_surface_dice(truth, prediction, spacing_mm, tolerance_mm)
+    assert found == pytest.approx(oracle(truth, prediction, spacing_mm, tolerance_mm), abs=1e-12)
 
 
 def test_both_surfaces_are_told_apart():

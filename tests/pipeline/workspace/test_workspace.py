@@ -273,14 +273,14 @@ def test_each_mask_of_a_label_map_keeps_how_sure_its_model_was(workspace, add_ca
     case, liver = add_case("s0001"), workspace.class_map["liver"].value
     labels = np.zeros(case.grid.shape, np.uint8)
     labels[3:6, 3:6, 3:6] = liver
+    sure = {"liver": Confidence(0.9, 0.1, 2.0)}
     masks = write_label_map_masks(
         workspace.layout,
         case,
         labels,
         workspace.class_map,
-        MODEL,
+        lambda name: sure[name].added_to(MODEL) if name in sure else MODEL,
         include_empty=("liver", "spleen"),
-        confidences={"liver": Confidence(0.9, 0.1, 2.0)},
     )
     read = {
         mask.structure: Confidence.of(

@@ -6,7 +6,7 @@ import pytest
 from pipeline.bootstrap.ribs.joints import new_joints, turns_back, unfold
 from pipeline.bootstrap.ribs.places import find_bridges, join_at
 from pipeline.bootstrap.ribs.strands import Bones, Place, Points, Strand
-from pipeline.bootstrap.ribs.thorax import Thorax, find_thorax, levels
+from pipeline.bootstrap.ribs.thorax import Thorax, find_thorax, levels, sides
 
 CHEST = Thorax(np.array([-500.0, 500.0]), np.zeros(2), np.zeros(2))
 RADIUS_MM = 100.0
@@ -80,6 +80,37 @@ def test_the_spine_is_found_between_the_necks() -> None:
     right = np.array([[52.0 + 15 * k, -90.0 + k, z] for k in range(4) for z in range(0, 90, 3)])
     thorax = find_thorax(np.concatenate([left, right]), np.zeros((0, 3)))
     assert thorax.middle(np.array([45.0])) == pytest.approx((-25 + 52) / 2)
+
+
+def necks(from_mm: int, to_mm: int, middle_mm: float = 0.0) -> Points:
+    """Give points of the necks of both sides, 25 mm and more beside the middle."""
+    return np.array(
+        [
+            [middle_mm + side * (25.0 + 15 * k), -90.0 + k, z]
+            for side in (-1, 1)
+            for k in range(6)
+            for z in range(from_mm, to_mm, 3)
+        ]
+    )
+
+
+def test_where_but_one_side_reaches_the_spine_goes_straight_on() -> None:
+    tip = np.array([[40.0 + 3 * k, -90.0 + k, z] for k in range(12) for z in range(-80, 0, 3)])
+    thorax = find_thorax(np.concatenate([necks(0, 90), tip]), np.zeros((0, 3)))
+    assert thorax.middle(np.array([-75.0, -40.0, 45.0])) == pytest.approx([0, 0, 0], abs=1)
+    assert set(sides(thorax, [tip])) == {1}
+
+
+def test_a_gap_farther_away_than_a_spine_bends_is_not_the_spine() -> None:
+    aside = np.array([[x, -90.0, z] for x in (25.0, 55.0) for z in range(-30, -20)])
+    thorax = find_thorax(np.concatenate([necks(0, 90), aside]), np.zeros((0, 3)))
+    assert thorax.middle(np.array([-25.0])) == pytest.approx(0, abs=1)
+
+
+def test_a_spine_that_bends_is_followed() -> None:
+    steps = [necks(z, z + 3, middle_mm=0.4 * z) for z in range(-60, 60, 3)]
+    thorax = find_thorax(np.concatenate(steps), np.zeros((0, 3)))
+    assert thorax.middle(np.array([-50.0, 0.0, 50.0])) == pytest.approx([-20, 0, 20], abs=6)
 
 
 def test_a_tilted_spine_is_followed() -> None:

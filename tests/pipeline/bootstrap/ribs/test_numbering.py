@@ -93,3 +93,50 @@ def test_a_head_alone_in_view_is_numbered_by_its_height_only():
     )  # fmt: skip
     found = number_ribs([front, head, *whole], spine, top_seen=False, bottom_seen=True)
     assert found.numbers == (6, 6, *range(7, 13), *range(7, 13))
+
+
+def test_a_stub_takes_no_number_from_the_count_without_vertebrae():
+    whole = ribs(range(6, 13))
+    stub = replace(
+        whole[0], level_mm=-215.0, head_mm=-126.0, root_mm=-126.0, length_mm=None,
+        around_deg=(11.0, 14.0),
+    )  # fmt: skip
+    assert stub.is_stub
+    found = number_ribs([stub, *whole], {}, top_seen=False, bottom_seen=True)
+    assert found.numbers == (5, *range(6, 13), *range(6, 13))
+
+
+def test_stubs_alone_are_numbered_all_the_same():
+    stubs = [replace(rib, around_deg=(11.0, 14.0)) for rib in ribs(range(9, 13), whole=False)]
+    found = number_ribs(stubs, {}, top_seen=False, bottom_seen=True)
+    assert len(found.numbers) == 8
+    assert found.numbers[:4] == tuple(range(found.numbers[0], found.numbers[0] + 4))
+
+
+def test_pairs_that_show_their_heads_outweigh_estimates():
+    cut = ribs(range(4, 13), whole=False)
+    unseen = [
+        replace(rib, head_mm=None, root_mm=rib.root_mm + 28)
+        if rib.side == 1 and rib.head_mm is not None and rib.head_mm > -220
+        else rib
+        for rib in cut
+    ]
+    left = [
+        replace(rib, length_mm=LENGTH_MM[n])
+        for n, rib in zip(range(4, 13), unseen[:9], strict=True)
+    ]
+    found = number_ribs([*left, *unseen[9:]], {}, top_seen=False, bottom_seen=False)
+    assert found.numbers == (*range(4, 13), *range(4, 13))
+
+
+def test_a_doubled_stretch_is_one_rib_but_the_first_two_may_lie_level():
+    whole = ribs(range(1, 13))
+    double = replace(whole[6], level_mm=whole[6].level_mm - 3, length_mm=123.0)
+    found = number_ribs([*whole[:7], double, *whole[7:]], {}, top_seen=True, bottom_seen=True)
+    assert found.numbers == (*range(1, 8), *range(7, 13), *range(1, 13))
+    cervical = [
+        replace(rib, level_mm=rib.level_mm - 22) if rib.head_mm == 0 else rib
+        for rib in ribs(range(13))
+    ]
+    found = number_ribs(cervical, {}, top_seen=True, bottom_seen=True)
+    assert found.numbers == (*range(13), *range(13))

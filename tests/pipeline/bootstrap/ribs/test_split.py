@@ -142,6 +142,56 @@ def test_touching_ribs_are_separated_and_reported(
     assert ("rib_left_6", "rib_left_7") in touching
 
 
+def fused_cervical_rib(labels: Labels, class_map: ClassMap, side: str) -> NDArray[np.bool_]:
+    """Copy 40 mm of the back of a first rib up to C7, and fill what lies between."""
+    rib, t1, c7 = (
+        np.argwhere(labels == class_map[name].value)
+        for name in (f"rib_{side}_1", "vertebrae_T1", "vertebrae_C7")
+    )
+    head = rib[np.linalg.norm(rib - t1.mean(axis=0), axis=1).argmin()]
+    back = rib[np.linalg.norm(rib - head, axis=1) * 3.0 < 40]
+    extra = np.zeros(labels.shape, bool)
+    for share in np.linspace(0, 1, 8):
+        shift = np.round(share * (c7.mean(axis=0) - t1.mean(axis=0))).astype(int)
+        extra[tuple((back + shift).T)] = True
+    return extra & (labels == 0)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_cervical_rib_is_found_though_it_is_one_bone_with_the_first(
+    phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap, side: str
+) -> None:
+    body = phantom(CHEST)
+    spine = vertebrae(body.labels, phantom_class_map)
+    mask = all_ribs(body.labels, phantom_class_map)
+    extra = fused_cervical_rib(body.labels, phantom_class_map, side)
+    split = split_ribs(mask | extra, body.grid, spine)
+    found = [f for f in split.findings if f.kind == "rib_extra"]
+    assert [f.structures for f in found] == [(f"rib_{side}_1",)]
+    assert "a cervical rib is part of" in found[0].words
+    c7 = np.argwhere(body.labels == phantom_class_map["vertebrae_C7"].value)
+    beside = extra & (np.arange(extra.shape[2]) >= c7[:, 2].mean())
+    assert beside.sum() > 20
+    assert {NAMES.get(int(n)) for n in np.unique(split.label_map[beside])} == {f"rib_{side}_1"}
+    plain = split_ribs(mask, body.grid, spine)
+    assert not [f for f in plain.findings if f.kind == "rib_extra"]
+
+
+def test_a_crumb_above_the_ribs_is_no_rib(
+    phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap
+) -> None:
+    body = phantom(CHEST)
+    turned, grid = to_canonical(body.labels, body.grid)
+    first = np.argwhere(turned == phantom_class_map["rib_left_1"].value)
+    i, j, k = first[first[:, 0].argmin()]
+    extra = np.zeros(turned.shape, bool)
+    extra[i - 2 : i + 1, j : j + 2, k + 9 : k + 10] = True
+    assert extra.sum() == 6
+    for with_spine in (True, False):
+        wrong = wrong_ribs(turned, grid, phantom_class_map, with_spine=with_spine, extra=extra)
+        assert wrong == {}
+
+
 def test_without_vertebrae_the_doubt_is_said(
     phantom: Callable[[BodySettings], Body], phantom_class_map: ClassMap
 ) -> None:
