@@ -16,6 +16,10 @@ from pipeline.simulation.results import RoundResult, Simulation, read_results
 
 MARK = "bench-rounds"
 FIGURE = "rounds.png"
+PICTURE = (
+    "![Curves for each strategy: Dice on new bodies, minutes spent per labelled case, minutes a "
+    f"new case would take]({FIGURE})\n\n"
+)
 RESULTS = ROOT / "benchmarks" / "results" / "rounds"
 
 
@@ -23,15 +27,15 @@ def main() -> int:
     """Simulate, print the table, and write it and the figure into the page's folder if asked."""
     options = read_options()
     words = ["simulate", "--out", str(options.out), "--strategies", options.strategies]
-    code = masksmith([*words, *options.more])
+    code = masksmith([*words, "--iterations", str(options.iterations), *options.more])
     if code:
         return code
     simulation = read_results(options.out)
     text = rounds_table(simulation)
     print(text)
     if options.page is not None:
-        write_between_marks(options.page, MARK, text)
         shutil.copyfile(options.out / "simulation.png", options.page.with_name(FIGURE))
+        write_between_marks(options.page, MARK, PICTURE + text)
     return 0
 
 
@@ -40,6 +44,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-rounds", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--strategies", default="random,uncertainty,rarity")
+    parser.add_argument("--iterations", type=int, default=400, help="steps of each training")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
     options, more = parser.parse_known_args()
     options.more = more

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#66a61e")
+_MARKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 _HAND: dict[str, Any] = {"color": "#444444", "linestyle": "--", "linewidth": 1}
 _ROUGH: dict[str, Any] = {"color": "#444444", "linestyle": ":", "linewidth": 1.4}
 
@@ -40,6 +41,7 @@ def _dice(axes: Axes, simulation: Simulation) -> None:
         axes.plot(_cases(rounds), [each.dice for each in rounds], label=strategy, **look)
     axes.axhline(simulation.by_hand.rough_dice, label="drawn roughly by hand", **_ROUGH)
     _dress(axes, "Dice on new bodies", "labelled cases", "Dice with the truth")
+    axes.set_xticks(_all_cases(simulation))
     axes.set_ylim(0, 1)
 
 
@@ -60,7 +62,7 @@ def _spent(axes: Axes, simulation: Simulation) -> None:
         axes.plot(numbers, means, label=label, **look)
     axes.set_xticks(numbers)
     _dress(axes, "What was spent", "round", "minutes per labelled case")
-    axes.set_ylim(bottom=0)
+    _minutes(axes)
 
 
 def _needed(axes: Axes, simulation: Simulation) -> None:
@@ -70,8 +72,9 @@ def _needed(axes: Axes, simulation: Simulation) -> None:
         axes.plot([0, *_cases(rounds)], minutes, label=strategy, **look)
     axes.axhline(hand.minutes, label="by hand", **_HAND)
     axes.axhline(hand.rough_minutes, label="roughly by hand", **_ROUGH)
+    axes.set_xticks([0, *_all_cases(simulation)])
     _dress(axes, "What a new case would take", "labelled cases", "minutes per case")
-    axes.set_ylim(bottom=0)
+    _minutes(axes)
 
 
 def _lines(simulation: Simulation) -> list[tuple[str, list[RoundResult], dict[str, Any]]]:
@@ -87,6 +90,21 @@ def _lines(simulation: Simulation) -> list[tuple[str, list[RoundResult], dict[st
 
 def _cases(rounds: Sequence[RoundResult]) -> list[int]:
     return [each.cases for each in rounds]
+
+
+def _all_cases(simulation: Simulation) -> list[int]:
+    return sorted({each.cases for each in simulation.rounds})
+
+
+def _minutes(axes: Axes) -> None:
+    """Make the axis logarithmic: by hand takes many times as long as a late round."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    marks = [mark for mark in _MARKS if low <= mark <= high]
+    axes.set_yticks(marks, [f"{mark:g}" for mark in marks])
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _mean(values: Sequence[float]) -> float:
