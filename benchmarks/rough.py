@@ -1,8 +1,8 @@
 """Measure what a network learns from rough masks: `make bench-rough`, `... --help`.
 
-Three models learn the same bodies: from the truth, from masks drawn roughly (a pencil through
-three slices, an unsteady line, no system), and from the same rough masks in which every rib lacks
-the end at its vertebra. The paper (section 2.2.3) says that random errors are not learned; the
+Two models learn the same bodies: from masks drawn roughly (a pencil through three slices, an
+unsteady line, no system), and from the same masks in which every rib lacks the end at its
+vertebra. The paper (section 2.2.3) says that random errors are not learned; the
 missing ends are a systematic error, and are.
 """
 
@@ -37,7 +37,7 @@ from training.profile import Profile
 
 MARK = "bench-rough"
 Labels = NDArray[np.unsignedinteger]
-TRUE, ROUGH, BIASED = "the truth", "rough masks", "rough masks, ribs without their spinal end"
+ROUGH, BIASED = "rough masks", "rough masks, ribs without their spinal end"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Bench:
     def profile(self) -> Profile:
         """Minutes on two CPU cores, at this spacing."""
         epochs = max(1, self.iterations // 100)
-        network = {"patch_size": (32, 48, 48), "batch_size": 1, "features": (16, 32, 64, 96)}
+        network = {"patch_size": (40, 48, 64), "batch_size": 1, "features": (16, 32, 64, 96)}
         training = {
             "epochs": epochs,
             "iterations": self.iterations // epochs,
@@ -128,9 +128,9 @@ def read_options() -> argparse.Namespace:
     add = partial(parser.add_argument, type=int)
     add("--bodies", default=6, help="bodies to learn from (default: 6)")
     add("--new-bodies", default=3, help="bodies to test on alone (default: 3)")
-    add("--iterations", default=600, help="steps of each training (default: 600)")
+    add("--iterations", default=900, help="steps of each training (default: 900)")
     add = partial(parser.add_argument, type=float)
-    add("--spacing-mm", default=4.0, help="voxel size (default: 4)")
+    add("--spacing-mm", default=5.0, help="voxel size (default: 5)")
     add("--error-mm", default=5.0, help="standard deviation at the border (default: 5)")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the tables")
     parser.add_argument("--work-dir", type=Path, help="where the models are made, and deleted")
@@ -138,7 +138,7 @@ def read_options() -> argparse.Namespace:
 
 
 def tables(bench: Bench) -> str:
-    """Train the three models and tabulate what they learned."""
+    """Train both models and tabulate what they learned."""
     bodies = make_bodies(bench.bodies + bench.new_bodies, bench.spacing_mm)
     shown = training_masks(bodies[: bench.bodies], bench)
     learned = {name: learn(name, bodies, masks, bench) for name, masks in shown.items()}
@@ -161,7 +161,7 @@ def training_masks(bodies: Sequence[TrueBody], bench: Bench) -> dict[str, list[L
         for number, body in enumerate(bodies)
     ]
     biased = [without_spinal_end(labels, body) for labels, body in zip(rough, bodies, strict=True)]
-    return {TRUE: [body.labels for body in bodies], ROUGH: rough, BIASED: biased}
+    return {ROUGH: rough, BIASED: biased}
 
 
 def learn(name: str, bodies: Sequence[TrueBody], masks: Sequence[Labels], bench: Bench) -> Learned:
@@ -207,20 +207,18 @@ def introduction(bench: Bench) -> str:
 
 def dice_table(truth: Sequence[Labels], learned: dict[str, Learned], bodies: int) -> str:
     """Tabulate Dice against the truth: of the rough masks, and of what was learned from them."""
-    rough, exact = learned[ROUGH], learned[TRUE]
+    rough = learned[ROUGH]
     known, new = truth[:bodies], truth[bodies:]
     columns: list[Callable[[int], float]] = [
         lambda value: mean_dice(known, rough.shown, value),
         lambda value: mean_dice(known, rough.predicted[:bodies], value),
         lambda value: mean_dice(new, rough.predicted[bodies:], value),
-        lambda value: mean_dice(new, exact.predicted[bodies:], value),
     ]
     rows = {name: [column(value) for column in columns] for value, name in STRUCTURES.items()}
     rows["mean"] = [float(np.mean(values)) for values in zip(*rows.values(), strict=True)]
     lines = [
-        "| Dice against the truth | rough masks | their model, same bodies | their model, new "
-        "bodies | a model of the truth, new bodies |",
-        "|---|---:|---:|---:|---:|",
+        "| Dice against the truth | rough masks | predicted, same bodies | predicted, new bodies |",
+        "|---|---:|---:|---:|",
         *(f"| {name} | {' | '.join(f'{v:.3f}' for v in row)} |" for name, row in rows.items()),
     ]
     return "\n".join(lines) + "\n"

@@ -1,5 +1,7 @@
 """`masksmith simulate`: what it says, and what it refuses before anything is made."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.cli.main import main
@@ -12,6 +14,11 @@ def test_every_setting_is_an_option(capsys):
     assert "--out DIR" in said
     for name in SimulationSettings.model_fields:
         assert f"--{name.replace('_', '-')}" in said
+
+
+def test_the_page_names_every_setting():
+    page = (Path(__file__).parents[3] / "docs" / "rounds.md").read_text(encoding="utf-8")
+    assert [name for name in SimulationSettings.model_fields if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,13 @@ def test_in_a_label_map_the_smaller_structure_wins():
     rough = draw_label_map_roughly(labels, SPACING, strokes, np.random.default_rng(0))
     assert set(np.unique(rough)) == {0, 1, 2}
     assert 0.3 < dice(rough == 2, labels == 2) < 1
+
+
+def test_what_is_thin_is_neither_fattened_nor_thinned():
+    """The hand is steadier there, so that no error is systematic."""
+    i, j = np.indices((21, 21)) - 10
+    rod = np.repeat((np.hypot(i, j) < 4)[:, :, None], 60, axis=2)
+    strokes = RoughStrokes(pencil_mm=1.0, boundary_error_mm=6.0, wavelength_mm=20.0)
+    drawn = draw_roughly(rod, (1.0, 1.0, 1.0), strokes, np.random.default_rng(5))
+    assert drawn.sum() / rod.sum() == pytest.approx(1, abs=0.15)
+    assert dice(drawn, rod) < 0.95
