@@ -71,7 +71,7 @@ gallery: system-packages $(STAMP) ## draw one picture per case and a page to loo
 
 ##@ Use the models
 .PHONY: predict
-predict: system-packages $(STAMP) ## FROM=PATH TO=PATH segment CTs with trained models: files in, files out
+predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to
 	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
 
 ##@ In between

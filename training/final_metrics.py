@@ -70,7 +70,8 @@ def measure_model(
     if not waiting:
         return
     plan = model.plan(manifest)
-    for prediction in predict_cases(trained, plan, model.workspace, waiting):
+    predictions = predict_cases(trained, plan, model.workspace, waiting, confidence=False)
+    for prediction in predictions:
         yield _measure(model, manifest, prediction, plan.class_map)
 
 

@@ -159,7 +159,7 @@ def _data(card: ModelCard) -> str:
     left = [f"{name} was left out: {why}." for name, why in data["left_out_structures"].items()]
     if data["undecided_pairs"]:
         left.append(
-            f"{data['undecided_pairs']} pairs of case and structure were undecided: the other "
+            f"Undecided pairs of case and structure: {data['undecided_pairs']}; the other "
             "structures were learned from those cases (partial labels)."
         )
     if data["left_out_cases"]:

@@ -82,7 +82,11 @@ class PredictRun:
 
     def __post_init__(self) -> None:
         """Say which models these are, once: their digests are read from disk."""
-        self.models = {part.name: part.model.digest for part in self.plan.models}
+        # Without paths: results travel, and where models lie is nobody's business.
+        self.models = [
+            {"digest": part.model.digest, "structures": len(part.structures)}
+            for part in self.plan.models
+        ]
         self._values = {name: self.plan.class_map[name].value for name in self.plan.covered}
 
     def outcomes(self, cts: Sequence[FoundCt]) -> Iterator[Outcome]:
@@ -149,7 +153,7 @@ class PredictRun:
         plan, settings = self.plan, self.request.settings
         chosen = ["ml", "statistics", "preview", "tile_step", "overlap", "priority"]
         said = settings.model_dump(mode="json", include=set(chosen))
-        models = sorted(self.models.values())
+        models = sorted(str(model["digest"]) for model in self.models)
         return digest_of([taken.digest, models, plan.covered, plan.class_map.digest, said])
 
     def _finished(self, made: WholePrediction) -> Outcome:
@@ -247,7 +251,7 @@ class Writer:
             (part / RECORD).write_text(text + "\n")
 
     def _label_map(self, path: Path, result: Result) -> None:
-        said = {"digest": self.record["digest"], "models": self.record["models"]}
+        said = {name: self.record[name] for name in ("digest", "models")}
         write_label_map(
             path, result.labels, result.grid, self.class_map, result.values, prediction=said
         )

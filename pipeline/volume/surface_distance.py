@@ -101,6 +101,8 @@ def surface_agreement(
     box = _union_box(truth, prediction)
     if box is None:
         return SurfaceAgreement(0.0, 0.0, 0.0, 0.0)
+    x, y, z = spacing_mm
+    spacing_mm = (float(x), float(y), float(z))  # as a key of what is remembered
     areas = surfel_areas_mm2(spacing_mm)
     ours, theirs = _Elements.of(truth[box]), _Elements.of(prediction[box])
     truth_areas, prediction_areas = areas[ours.codes], areas[theirs.codes]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.partial_labels import GROUPS, QUICK, profile_of, scan_of, table, variants
+from benchmarks.partial_labels import GROUPS, LOSSES, QUICK, profile_of, scan_of, table, variants
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +38,7 @@ def test_the_table_names_the_half_of_each_structure(bodies):
 
 
 def test_every_way_gets_the_same_steps():
-    training = profile_of(QUICK).training
-    assert (training.epochs, training.iterations) == (QUICK.epochs, QUICK.iterations)
+    for voxels in LOSSES.values():
+        training = profile_of(QUICK, voxels).training
+        assert (training.epochs, training.iterations) == (QUICK.epochs, QUICK.iterations)
+        assert training.voxels_per_structure == voxels

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.engine import SerialEngine
 from pipeline.stage import run_stage
-from pipeline.workspace import Provenance, Verdict, Workspace, write_mask
+from pipeline.workspace import Workspace
 from tests.fixtures.tiny_models import add_bright_case, tiny_profile, tiny_settings
 from training.nnunet_model import export_zip, open_model
 from training.nnunet_process import NnunetFolders, ProcessSettings, child_environment
@@ -39,29 +39,12 @@ if __name__ == "__main__":  # nnU-Net's validation starts processes of its own
 """
 
 
-def draw_every_third_slice_of_the_liver(workspace, case_id):
-    """Accept a rough liver instead of the whole one."""
-    whole = workspace.mask_array(workspace.in_force(case_id)["liver"])
-    layers = np.flatnonzero(whole.any((0, 1)))[::3]
-    some = np.zeros_like(whole)
-    some[:, :, layers] = whole[:, :, layers]
-    about = {"drawn_axis": "k", "drawn_slices": ",".join(map(str, layers))}
-    made = Provenance("rough", "person:eva", about=about)
-    mask = write_mask(workspace.layout, workspace.case(case_id), "liver", some, made)
-    workspace.record_masks([mask])
-    workspace.record_verdicts([Verdict(case_id, "accept", "eva", "liver", mask.id)])
-
-
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory):
-    """Run round 1 on two cases with only a liver decided, two with all but the liver.
-
-    One of the livers is drawn on every third slice; the slices between are ignored.
-    """
+    """Run round 1 on two cases with only a liver decided, two with all but the liver."""
     workspace = Workspace.create(tmp_path_factory.mktemp("halves") / "workspace")
     for seed, (case_id, accepted) in enumerate(HALVES.items()):
         add_bright_case(workspace, case_id, seed, accepted)
-    draw_every_third_slice_of_the_liver(workspace, "h2")
     for seed in (5, 6):
         add_bright_case(workspace, f"new{seed}", seed)
     settings = tiny_settings(
@@ -105,8 +88,6 @@ def test_an_exported_model_names_no_case_and_the_ordinary_trainer(halves, tmp_pa
     model = open_model(folder)
     assert model.folder.name.startswith("MasksmithTrainer_PartialLabels__")
     assert model.names_by_value == {1: "liver", 2: "aorta", 3: "sacrum"}
-    labels = json.loads((model.folder / "dataset.json").read_text())["labels"]
-    assert labels["ignore"] == 4
     copied = next(folder.glob("*/nnunet/preprocessed/*/undecided.json"))
     assert json.loads(copied.read_text())["h1"] == [2, 3]
     export_zip(model, tmp_path / "model.zip")

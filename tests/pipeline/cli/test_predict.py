@@ -96,7 +96,8 @@ def test_a_folder_gets_one_mask_per_structure_and_the_statistics_are_those_of_th
         assert values[name]["mean_hu"] == pytest.approx(ct.array[voxels].mean(), abs=0.01)
     record = json.loads((tmp_path / "out" / "prediction.json").read_text())
     assert record["overlap_voxels"] == ((ct.array >= 300) & (ct.array < 420)).sum()
-    assert len(record["models"]) == 3
+    assert [model["structures"] for model in record["models"]] == [1, 1, 1]
+    assert str(tmp_path) not in json.dumps(record)
 
 
 def test_a_structure_that_was_not_found_is_an_empty_mask_without_a_mean(models, tmp_path):
