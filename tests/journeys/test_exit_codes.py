@@ -131,11 +131,14 @@ def test_8_one_bad_line_does_not_stop_the_others(lab, tmp_path):
 
 def test_130_interrupted(lab, tmp_path):
     process = lab.start("phantom", str(tmp_path), "--count", "1000", "--spacing-mm", "12")
-    while not any(tmp_path.iterdir()):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    try:
+        while not any(tmp_path.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
 
 
 def test_errors_are_documents_where_json_was_asked_for(lab):
