@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -33,9 +33,6 @@ class StageSettings(BaseModel):
     def needs_workspace(self) -> bool:
         """Whether the stage works on a workspace; a few can also work on files alone."""
         return True
-
-
-Settings = TypeVar("Settings", bound=StageSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,31 +159,15 @@ def load_settings(
     UsageError
         Naming the setting, where it came from, and what is wrong with it.
     """
-    return load_named_settings(stage.name, stage.Settings, configs, flags)
-
-
-def load_named_settings(
-    name: str,
-    settings: type[Settings],
-    configs: Path,
-    flags: Mapping[str, Any] | None = None,
-) -> Settings:
-    """Put settings together as for a stage, for a command of this name that is none.
-
-    Raises
-    ------
-    UsageError
-        As :func:`load_settings`.
-    """
-    path = configs / f"{name.replace('-', '_')}.yaml"
-    values = _from_file(path) | _from_environment(name, settings)
-    if "configs" in settings.model_fields:
+    path = configs / f"{stage.name.replace('-', '_')}.yaml"
+    values = _from_file(path) | _from_environment(stage)
+    if "configs" in stage.Settings.model_fields:
         values["configs"] = configs
-    values |= {field: value for field, value in (flags or {}).items() if value is not None}
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
     try:
-        return settings.model_validate(values)
+        return stage.Settings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(name, settings, path, error)) from error
+        raise UsageError(_explain(stage, path, error)) from error
 
 
 def run_stage(
@@ -290,18 +271,16 @@ def _from_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _from_environment(name: str, settings: type[StageSettings]) -> dict[str, Any]:
+def _from_environment(stage: Stage | FileCommand) -> dict[str, Any]:
     import yaml
 
-    prefix = f"MASKSMITH_{name.replace('-', '_').upper()}_"
-    names = {prefix + field.upper(): field for field in settings.model_fields}
+    prefix = f"MASKSMITH_{stage.name.replace('-', '_').upper()}_"
+    names = {prefix + name.upper(): name for name in stage.Settings.model_fields}
     found = {names[key]: value for key, value in os.environ.items() if key in names}
     return {name: yaml.safe_load(value) for name, value in found.items()}
 
 
-def _explain(
-    command: str, settings: type[StageSettings], path: Path, error: ValidationError
-) -> str:
+def _explain(stage: Stage | FileCommand, path: Path, error: ValidationError) -> str:
     from difflib import get_close_matches
 
     lines = []
@@ -309,8 +288,8 @@ def _explain(
         name = ".".join(str(part) for part in problem["loc"])
         text = f"setting '{name}': {problem['msg'].lower()}, found {problem['input']!r}"
         if problem["type"] == "extra_forbidden":
-            close = get_close_matches(name, settings.model_fields, n=1)
+            close = get_close_matches(name, stage.Settings.model_fields, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
             text = f"setting '{name}' is not known{hint}"
         lines.append(text)
-    return f"{command} ({path} or a flag): {'; '.join(lines)}"
+    return f"{stage.name} ({path} or a flag): {'; '.join(lines)}"

@@ -108,4 +108,9 @@ FILE_COMMANDS: tuple[FileCommandRef, ...] = (
         "training.predict",
         "Segment CTs with trained models: files in, label maps out.",
     ),
+    FileCommandRef(
+        "simulate",
+        "pipeline.simulation.simulate",
+        "Try strategies on synthetic bodies before people's time is spent.",
+    ),
 )

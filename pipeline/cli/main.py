@@ -44,24 +44,13 @@ def _file_command(ref: FileCommandRef) -> CommandRef:
     return CommandRef(ref.name, ref.summary, load)
 
 
-def _simulate() -> CommandRef:
-    """Return the command `simulate`, built from its settings when it is called."""
-
-    def load(context: click.Context) -> click.Command:
-        from pipeline.cli.simulate import simulate_command
-
-        return simulate_command(context)
-
-    return CommandRef("simulate", "Try strategies on synthetic bodies before people's time.", load)
-
-
 SECTIONS = {
     "Begin": (
         imported("init", "Make a workspace."),
         imported("demo", "Go the whole way once, on synthetic bodies, in minutes."),
     ),
     "Stages, in the order in which a CT travels": tuple(_stage(ref) for ref in STAGES),
-    "Use the models": tuple(_file_command(ref) for ref in FILE_COMMANDS),
+    "On files, without a workspace": tuple(_file_command(ref) for ref in FILE_COMMANDS),
     "Look and decide": (
         imported("status", "Show where every case, structure and round stands."),
         imported("verdict", "Accept masks, send them back, call structures absent."),
@@ -78,7 +67,6 @@ SECTIONS = {
         imported("benchmark-runtime", "Measure seconds and memory of predict on CTs of any size."),
         imported("models", "List the models that bootstrap knows; trust their weights."),
         imported("phantom", "Make synthetic CTs with truth for every structure."),
-        _simulate(),
         imported("completion", "Print the completion script of a shell."),
     ),
 }

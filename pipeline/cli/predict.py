@@ -19,6 +19,7 @@ from pipeline.cli.group import Command
 from pipeline.cli.output import write_json
 from pipeline.cli.progress import outcome_line, progress_for
 from pipeline.cli.settings_options import flags_given, options_of
+from pipeline.cli.stage_command import settings_file
 from pipeline.errors import BadInput
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ EPILOG = (
 def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
     """Return the command, with one option per field of its settings."""
     command = ref.load()
-    options = [*_files(), *options_of(command.Settings, _configured(ref, call_of(context)))]
+    options = [*_files(), *options_of(command.Settings, settings_file(ref.name, call_of(context)))]
 
     @click.pass_context
     def callback(inner: click.Context, /, ct: Path, output: Path, force: bool, **v: Any) -> None:
@@ -70,16 +71,6 @@ def _files() -> list[click.Parameter]:
         ),
         click.Option(["--force"], is_flag=True, help="Replace what is at OUT."),
     ]  # fmt: skip
-
-
-def _configured(ref: FileCommandRef, call: Call) -> Mapping[str, object]:
-    import yaml
-
-    try:
-        content = yaml.safe_load((call.configs_path / f"{ref.name}.yaml").read_text("utf-8"))
-    except (OSError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def run(

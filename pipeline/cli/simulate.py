@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,8 +16,10 @@ from pipeline.cli.stage_command import settings_file
 
 if TYPE_CHECKING:
     from pipeline.simulation.results import Simulation
+    from pipeline.simulation.settings import SimulationSettings
+    from pipeline.stage import FileCommand
+    from pipeline.stages import FileCommandRef
 
-NAME = "simulate"
 HELP = """Try strategies on synthetic bodies before people's time is spent.
 
     A simulated person labels a few bodies roughly; a model learns from them and proposes the next
@@ -29,10 +31,9 @@ HELP = """Try strategies on synthetic bodies before people's time is spent.
     """
 
 
-def simulate_command(context: click.Context) -> click.Command:
+def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
     """Return the command, with one option per setting."""
-    from pipeline.simulation.settings import SimulationSettings
-
+    command = ref.load()
     out = click.Option(
         ["--out", "-o"],
         required=True,
@@ -43,22 +44,22 @@ def simulate_command(context: click.Context) -> click.Command:
 
     @click.pass_context
     def callback(inner: click.Context, /, out: Path, **values: Any) -> None:
-        _run(call_of(inner), out, flags_given(inner, values))
+        _run(command, call_of(inner), out, flags_given(inner, values))
 
-    options = options_of(SimulationSettings, settings_file(NAME, call_of(context)))
-    return Command(NAME, callback=callback, params=[out, *options], help=HELP)
+    options = options_of(command.Settings, settings_file(ref.name, call_of(context)))
+    return Command(ref.name, callback=callback, params=[out, *options], help=HELP)
 
 
-def _run(call: Call, out: Path, flags: dict[str, Any]) -> None:
+def _run(command: FileCommand, call: Call, out: Path, flags: dict[str, Any]) -> None:
     """Simulate, write the results, and print the table."""
     from pipeline.simulation.curves import draw_curves
     from pipeline.simulation.loop import prepare
     from pipeline.simulation.results import write_results
-    from pipeline.simulation.settings import SimulationSettings
-    from pipeline.stage import load_named_settings
+    from pipeline.stage import load_settings
 
-    settings = load_named_settings(NAME, SimulationSettings, call.configs_path, flags)
-    with progress_for(call, NAME) as progress:
+    loaded = load_settings(command, call.configs_path, flags)
+    settings = cast("SimulationSettings", loaded)
+    with progress_for(call, command.name) as progress:
         loop = prepare(out, settings, call.configs_path, call.engine(), progress.hear)
         progress.expect(loop.steps)
         simulation = loop.run()
