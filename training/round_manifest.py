@@ -103,7 +103,7 @@ def freeze_round(workspace: Workspace, settings: RetrainSettings) -> Manifest:
     TooFewCases
         If fewer cases are decided than the round needs.
     BadInput
-        If the manifest is damaged, its class map is another, or masks it names are gone.
+        If the manifest is damaged or gone, its class map is another, or masks it names are gone.
     """
     path = workspace.layout.manifest(settings.round)
     if path.is_file():
@@ -112,6 +112,7 @@ def freeze_round(workspace: Workspace, settings: RetrainSettings) -> Manifest:
         _check_parts(manifest, models_wanted(workspace.class_map, settings))
         log.info("round %d: goes on with the manifest of %s", manifest.round, manifest.created)
     else:
+        _check_never_frozen(workspace, settings.round)
         manifest = _make(workspace, settings)
         text = json.dumps(manifest.to_dict(), indent=1) + "\n"
         write_file_atomically(path, text.encode())
@@ -209,6 +210,16 @@ def _check_class_map(workspace: Workspace, settings: RetrainSettings) -> None:
             f"(digest {workspace.class_map.digest[:12]}, was {before.class_map_digest[:12]}): "
             "restore it; or, if structures were added or renamed on purpose, go on with "
             "--allow-other-class-map"
+        )
+
+
+def _check_never_frozen(workspace: Workspace, number: int) -> None:
+    frozen = [each for each in workspace.ledger.rounds() if each.number == number]
+    if frozen:
+        raise BadInput(
+            f"{workspace.layout.manifest(number)} is gone, but round {number} was frozen on "
+            f"{frozen[0].created}: restore rounds/{number} from a backup, or start a round that "
+            "is not in 'masksmith status'"
         )
 
 

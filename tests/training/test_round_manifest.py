@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BadInput
-from pipeline.workspace import MaskFileError, Provenance, Verdict, write_mask
+from pipeline.workspace import MaskFileError, Provenance, Round, Verdict, write_mask
 from tests.fixtures.tiny_models import (
     STRUCTURES,
     accept,
@@ -132,6 +132,17 @@ def test_a_damaged_manifest_is_named(decided):
     decided.layout.manifest(1).write_text('{"format": 1')
     with pytest.raises(BadInput, match=r"manifest\.json: no readable manifest"):
         read_manifest(decided.layout, 1)
+
+
+def test_a_manifest_that_is_gone_is_not_made_anew(decided):
+    manifest = freeze_round(decided, settings())
+    decided.record_round(Round(1, 2, manifest.digest, manifest.created))
+    decided.layout.manifest(1).unlink()
+    with pytest.raises(
+        BadInput, match=r"manifest\.json is gone, but round 1 was frozen on .*: restore"
+    ):
+        freeze_round(decided, settings())
+    assert not decided.layout.manifest(1).exists()
 
 
 def test_missing_masks_are_counted_and_named(decided):
