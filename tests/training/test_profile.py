@@ -13,7 +13,7 @@ NETWORK = {"patch_size": (32, 32, 32), "features": (8, 16)}
 
 def test_shipped_profiles_never_mirror_and_grow_in_size():
     settings = load_settings(STAGE, shipped_configs(), {})
-    assert list(settings.profiles) == ["tiny", "small", "workstation", "full"]
+    assert list(settings.profiles) == ["tiny", "small", "workstation", "full_3mm", "full"]
     assert settings.profile in settings.profiles
     for profile in settings.profiles.values():
         assert profile.trainer == "MasksmithTrainer" or profile.trainer.endswith("NoMirroring")
