@@ -23,6 +23,8 @@ MASKSMITH = $(VENV)/bin/masksmith $@ $(SHARED)
 MORE = $(call typed,ARGS)
 # Whole files of tests side by side: what a file shares is made once.
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist loadfile
+# A training takes two threads and some GB.
+TWO_AT_A_TIME = -n logical --maxprocesses 2 --dist loadfile
 
 ##@ First steps
 .PHONY: help setup demo
@@ -94,7 +96,7 @@ doctor: $(STAMP) ## check the files against the ledger
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
-	$(PYTHON_HERE) -m pytest -m slow $(MORE)
+	$(PYTHON_HERE) -m pytest $(TWO_AT_A_TIME) -m slow $(MORE)
 test-all: system-packages $(STAMP) ## every test
 	$(PYTHON_HERE) -m pytest $(MORE)
 lint: $(STAMP) ## style, types, floors of the house
