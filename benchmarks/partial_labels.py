@@ -9,7 +9,6 @@ are tested on bodies none of them saw.
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,15 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.page_tables import write_between_marks
-from benchmarks.transfer import CtOf
+from benchmarks.trained_scores import mean_dice
 from benchmarks.transfer_phantoms import Scan
-from benchmarks.transfer_real import dice
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
 from pipeline.phantom import body_settings, make_body
 from pipeline.phantom.dataset import DatasetSettings
-from training.model_training import train_small_model
 from training.nnunet_dataset import TrainingCase
-from training.predict import PredictionInput, PredictSettings, predict_label_maps
 from training.profile import Profile, load_profile
 
 MARK = "bench-partial"
@@ -83,7 +79,7 @@ def measured(sizes: Sizes) -> str:
     taught = [scan_of(number, whole, class_map) for number in range(sizes.taught)]
     unseen = [scan_of(UNSEEN_FROM + number, whole, class_map) for number in range(sizes.unseen)]
     columns = {
-        f"{loss}, {way}": score(cases, unseen, class_map, profile_of(sizes, voxels))
+        f"{loss}, {way}": mean_dice(cases, unseen, class_map, profile_of(sizes, voxels))
         for loss, voxels in LOSSES.items()
         for way, cases in variants(taught, class_map).items()
     }
@@ -128,30 +124,6 @@ def variants(taught: Sequence[Scan], class_map: ClassMap) -> dict[str, list[Trai
     }
 
 
-def score(
-    cases: Sequence[TrainingCase], unseen: Sequence[Scan], class_map: ClassMap, profile: Profile
-) -> NDArray[np.float64]:
-    """Train on some cases and give the mean Dice of each structure in other bodies."""
-    with tempfile.TemporaryDirectory(prefix="masksmith-bench-") as name:
-        folder = Path(name)
-        model = train_small_model(folder, cases, class_map, profile)
-        inputs = [PredictionInput(str(i), CtOf(scan)) for i, scan in enumerate(unseen)]
-        settings = PredictSettings(
-            work_dir=folder,
-            device=profile.device,
-            threads=profile.threads,
-            tile_step=profile.tile_step,
-            log=folder / "predict.log",
-        )
-        scores = []
-        for found in predict_label_maps(model, inputs, settings):
-            if found.labels is None:
-                raise RuntimeError(f"phantom {found.id}: {found.error}")
-            scores.append(dice_of(found.labels, unseen[int(found.id)].labels, class_map))
-    mean: NDArray[np.float64] = np.mean(scores, axis=0)
-    return mean
-
-
 def profile_of(sizes: Sizes, voxels_per_structure: int) -> Profile:
     """Give the shipped profile `tiny` with a smaller network and the steps of this measurement."""
     recipe = load_profile("tiny").model_dump(by_alias=True)
@@ -162,11 +134,6 @@ def profile_of(sizes: Sizes, voxels_per_structure: int) -> Profile:
         "voxels_per_structure": voxels_per_structure,
     }
     return Profile.model_validate(recipe)
-
-
-def dice_of(found: Volume, truth: Volume, class_map: ClassMap) -> list[float]:
-    """Give the Dice of each structure, in the order of the class map."""
-    return [dice(found == each.value, truth == each.value) for each in class_map]
 
 
 def table(class_map: ClassMap, columns: dict[str, NDArray[np.float64]]) -> str:

@@ -10,7 +10,6 @@ import math
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import transfer_real
 from benchmarks.contender import ROOT
 from benchmarks.page_tables import write_between_marks
+from benchmarks.trained_scores import dice_of, mean_dice
 from benchmarks.transfer_phantoms import (
     CarriedHeart,
     MovedPair,
@@ -32,13 +32,10 @@ from benchmarks.transfer_phantoms import (
     mean_length,
     moved_pair,
 )
-from benchmarks.transfer_real import Recovered, Warp, dice
+from benchmarks.transfer_real import Recovered, Warp
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
 from pipeline.transfer.heart_manifest import HEART_STRUCTURES
-from pipeline.volume import Grid
-from training.model_training import train_small_model
 from training.nnunet_dataset import TrainingCase
-from training.predict import PredictionInput, PredictSettings, predict_label_maps
 from training.profile import Profile
 
 MARK = "bench-transfer"
@@ -225,35 +222,7 @@ def score(
 ) -> NDArray[np.float64]:
     """Train on some scans and give the mean Dice of each structure in others."""
     cases = [TrainingCase(f"t{i}", f"p{i}", scan) for i, scan in enumerate(taught)]
-    with tempfile.TemporaryDirectory(prefix="masksmith-bench-") as name:
-        folder = Path(name)
-        model = train_small_model(folder, cases, heart, profile)
-        inputs = [PredictionInput(str(i), CtOf(scan)) for i, scan in enumerate(unseen)]
-        settings = PredictSettings(
-            work_dir=folder,
-            device=profile.device,
-            threads=profile.threads,
-            tile_step=profile.tile_step,
-            log=folder / "predict.log",
-        )
-        scores = []
-        for found in predict_label_maps(model, inputs, settings):
-            if found.labels is None:
-                raise RuntimeError(f"native phantom {found.id}: {found.error}")
-            scores.append(dice_of(found.labels, unseen[int(found.id)].labels, heart))
-    mean: NDArray[np.float64] = np.mean(scores, axis=0)
-    return mean
-
-
-@dataclass(frozen=True)
-class CtOf:
-    """Gives only the CT of a scan."""
-
-    scan: Scan
-
-    def __call__(self) -> tuple[Volume, Grid]:
-        """Give CT and grid."""
-        return self.scan.ct, self.scan.grid
+    return mean_dice(cases, unseen, heart, profile)
 
 
 def profile_of(sizes: Sizes) -> Profile:
@@ -272,11 +241,6 @@ def profile_of(sizes: Sizes) -> Profile:
             },
         }
     )
-
-
-def dice_of(found: Volume, truth: Volume, heart: ClassMap) -> list[float]:
-    """Give the Dice of each structure, in the order of the class map."""
-    return [dice(found == structure.value, truth == structure.value) for structure in heart]
 
 
 def table(heart: ClassMap, head: Sequence[str], columns: Sequence[NDArray[np.float64]]) -> str:

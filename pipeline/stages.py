@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.stage import FileCommand, Stage
@@ -30,11 +30,7 @@ class StageRef:
         TypeError
             The module's STAGE carries another name than this entry.
         """
-        stage: Stage = importlib.import_module(self.module).STAGE
-        if stage.name != self.name:
-            raise TypeError(
-                f"{self.module} exports the stage {stage.name!r}, expected {self.name!r}"
-            )
+        stage: Stage = _exported(self, "STAGE")
         return stage
 
 
@@ -54,12 +50,17 @@ class FileCommandRef:
         TypeError
             The module's COMMAND carries another name than this entry.
         """
-        command: FileCommand = importlib.import_module(self.module).COMMAND
-        if command.name != self.name:
-            raise TypeError(
-                f"{self.module} exports the command {command.name!r}, expected {self.name!r}"
-            )
+        command: FileCommand = _exported(self, "COMMAND")
         return command
+
+
+def _exported(ref: StageRef | FileCommandRef, constant: str) -> Any:
+    exported = getattr(importlib.import_module(ref.module), constant)
+    if exported.name != ref.name:
+        raise TypeError(
+            f"{ref.module} exports the {constant.lower()} {exported.name!r}, expected {ref.name!r}"
+        )
+    return exported
 
 
 STAGES: tuple[StageRef, ...] = (

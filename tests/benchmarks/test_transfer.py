@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.transfer import Sizes, dice_of, motion_line, profile_of, table
+from benchmarks.trained_scores import dice_of
+from benchmarks.transfer import Sizes, motion_line, profile_of, table
 from benchmarks.transfer_phantoms import (
     CarriedHeart,
     MovedPair,

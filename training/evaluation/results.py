@@ -61,14 +61,7 @@ class GroupResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Give one flat line of a table; None for what is not a number."""
-        values: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if isinstance(value, Interval):
-                values |= interval_cells(name, value)
-            else:
-                values[name] = round(value, 4) if isinstance(value, float) else value
-        return values
+        return _cells(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +82,18 @@ class PairedResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Give one flat line of a table; None for what is not a number."""
-        values: dict[str, Any] = {}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            values |= interval_cells(name, value) if isinstance(value, Interval) else {name: value}
-        return values
+        return _cells(self)
+
+
+def _cells(result: GroupResult | PairedResult) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in result.__dataclass_fields__:
+        value = getattr(result, name)
+        if isinstance(value, Interval):
+            values |= interval_cells(name, value)
+        else:
+            values[name] = round(value, 4) if isinstance(value, float) else value
+    return values
 
 
 def interval_cells(name: str, interval: Interval) -> dict[str, float | None]:

@@ -36,7 +36,7 @@ class PartialLabels(nnUNetTrainer):
     def _build_loss(self) -> Any:
         """Put the partial form around nnU-Net's loss, inside deep supervision."""
         if self.label_manager.has_regions:
-            raise NotImplementedError("partial labels need structures of their own, not regions")
+            raise ValueError("partial labels need structures of their own, not regions")
         classes = self.label_manager.num_segmentation_heads
         self.undecided = Undecided.read(Path(self.preprocessed_dataset_folder_base), classes)
         loss: Any = super()._build_loss()
