@@ -6,16 +6,18 @@ so a finding whose cause is gone goes too; an empty list says that the maker loo
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pipeline.errors import BadInput
 from pipeline.volume import write_file_atomically
 from pipeline.workspace.layout import Layout
 
 Figure = float | int | str
+Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,18 @@ class Finding:
         What it is about.
     figures : mapping
         Its numbers, with units in their names.
+    severity : {"low", "medium", "high"}
+        High: the mask is most likely wrong. Low: worth a glance.
+    place_mm : tuple of float, or None
+        The point to look at, RAS+ world millimetres (x, y, z).
     """
 
     kind: str
     words: str
     structures: tuple[str, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    severity: Severity = "medium"
+    place_mm: tuple[float, float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""
@@ -46,17 +54,35 @@ class Finding:
             "words": self.words,
             "structures": list(self.structures),
             "figures": dict(self.figures),
+            "severity": self.severity,
+            "place_mm": None if self.place_mm is None else [round(at, 2) for at in self.place_mm],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Finding":
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` gave; what was written before severities is medium.
+
+        Raises
+        ------
+        ValueError
+            If the severity is none, or the place is no point.
+        """
+        severity, place = values.get("severity", "medium"), values.get("place_mm")
+        if severity not in SEVERITIES:
+            raise ValueError(f"severity {severity!r}, expected one of {', '.join(SEVERITIES)}")
         return cls(
             kind=str(values["kind"]),
             words=str(values["words"]),
             structures=tuple(str(name) for name in values["structures"]),
             figures=dict(values["figures"]),
+            severity=severity,
+            place_mm=None if place is None else _point(place),
         )
+
+
+def _point(place: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = (float(at) for at in place)
+    return x, y, z
 
 
 def findings_path(layout: Layout, case_id: str, maker: str) -> Path:

@@ -88,6 +88,8 @@ def test_json_carries_all_that_a_finding_says(filled, status):
         "words": "two ribs\ntouch",
         "structures": ["rib_left_1", "rib_left_2"],
         "figures": {"gap_mm": 1.5},
+        "severity": "medium",
+        "place_mm": None,
     }
     assert len(said["findings"]) == 4
 

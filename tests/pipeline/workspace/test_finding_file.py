@@ -34,3 +34,22 @@ def test_a_broken_file_is_named(tmp_path):
     path.write_text('{"maker": "x", "findings": [{}]}')
     with pytest.raises(BadInput, match=r"model-ribfrac\.json.*run the stage again"):
         read_findings(layout, "case-1")
+
+
+def test_severity_and_place_come_back(tmp_path):
+    layout = Layout(tmp_path)
+    swapped = Finding("side_swapped", "left and right", severity="high", place_mm=(1.5, -20.0, 3.0))
+    write_findings(layout, "case-1", "plausibility", [swapped])
+    assert read_findings(layout, "case-1") == {"plausibility": (swapped,)}
+
+
+def test_a_finding_of_before_there_were_severities_is_medium():
+    old = {"kind": "overlap", "words": "two masks", "structures": [], "figures": {}}
+    assert Finding.from_dict(old) == Finding("overlap", "two masks")
+
+
+@pytest.mark.parametrize("wrong", [{"severity": "grave"}, {"place_mm": [1, 2]}])
+def test_a_severity_or_place_that_is_none_is_refused(wrong):
+    values = Finding("overlap", "two masks").to_dict() | wrong
+    with pytest.raises(ValueError, match="severity|unpack"):
+        Finding.from_dict(values)
