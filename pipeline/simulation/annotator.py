@@ -36,7 +36,7 @@ class Annotator:
     """
 
     look_s: float = 2.0
-    good_enough_dice: float = 0.8
+    good_enough_dice: float = 0.9
     budget_s: float | None = None
     pace: Pace = ROUGHLY
     strokes: RoughStrokes = field(default_factory=RoughStrokes)

@@ -156,6 +156,7 @@ class Loop:
                 "structures": self.bodies.class_map.names,
                 "round_sizes": self.settings.targets,
                 "undecided": "partial",
+                "warm_start": self.settings.warm_start if number > 1 else "fresh",
                 "allow_fewer": True,
                 # New bodies are the test; every labelled one is learned from.
                 "validation_cases": 0,

@@ -9,6 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.simulation.annotator import Annotator
 from pipeline.simulation.rough_strokes import RoughStrokes
 from pipeline.stage import StageSettings
+from training.retrain_settings import Start
 
 PAPER_ROUNDS = (5, 20, 100)
 STRUCTURES = (
@@ -47,8 +48,13 @@ class SimulationSettings(StageSettings):
     iterations: int | None = Field(
         None, ge=1, description="Training steps of a round instead of the profile's"
     )
+    warm_start: Start = Field(
+        "previous",
+        description="Start each round's training from the previous round's model, or fresh: with "
+        "few steps a round, most of what the model knows comes from the rounds before",
+    )
     good_enough_dice: float = Field(
-        0.8, gt=0, le=1, description="Agreement with the truth at which a proposal is accepted"
+        0.9, gt=0, le=1, description="Agreement with the truth at which a proposal is accepted"
     )
     budget_minutes: float | None = Field(
         None, gt=0, description="Time for one case after the first round; none: as long as it takes"
