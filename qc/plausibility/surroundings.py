@@ -1,6 +1,5 @@
 """What lies around structures: gaps and contacts between them, and the shells of their masks."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,24 +9,7 @@ from pipeline.volume import Box
 from qc.plausibility.scene import CaseScene
 from qc.plausibility.scene_measures import Measured, Piece, Point, to_world
 
-_SLAB = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Two structures whose voxels share faces.
-
-    Attributes
-    ----------
-    area_cm2 : float
-    place_mm : ndarray, shape (3,)
-        Mean of the shared faces, world (RAS+).
-    """
-
-    first: str
-    second: str
-    area_cm2: float
-    place_mm: Point
+_POINTS = 6000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +53,7 @@ def piece_away_mm(scene: CaseScene, measured: Measured, piece: Piece) -> float:
     return float(np.sqrt(((points[main] - piece.place_mm) ** 2).sum(axis=1).min()))
 
 
-def _inside_box(
-    points: NDArray[np.float64], box: Box, scene: CaseScene
-) -> NDArray[np.bool_]:
+def _inside_box(points: NDArray[np.float64], box: Box, scene: CaseScene) -> NDArray[np.bool_]:
     index = (points - scene.grid.affine[:3, 3]) @ np.linalg.inv(scene.grid.affine[:3, :3]).T
     low = np.array([side.start - 0.5 for side in box])
     high = np.array([side.stop - 0.5 for side in box])
@@ -85,9 +65,16 @@ def surface_mm(scene: CaseScene, name: str) -> NDArray[np.float64]:
     return scene.keep(("surface", name), lambda: _surface(scene, name))
 
 
-def contacts(scene: CaseScene) -> tuple[Contact, ...]:
-    """Find all pairs of structures that touch, in one pass over the label map."""
-    return scene.keep("contacts", lambda: tuple(_contacts(scene)))
+def contacts_cm2(scene: CaseScene) -> dict[tuple[str, str], float]:
+    """Find all pairs of structures that touch, and the area (cm²) of the faces they share."""
+    return scene.keep("contacts", lambda: _contacts(scene))
+
+
+def contact_place(scene: CaseScene, one: str, other: str) -> Point:
+    """Find a point where two structures touch."""
+    found = gap_mm(scene, one, other)
+    assert found is not None
+    return found[1]
 
 
 def shells(scene: CaseScene, name: str) -> Shells | None:
@@ -96,7 +83,7 @@ def shells(scene: CaseScene, name: str) -> Shells | None:
     if crop is None or scene.ct is None:
         return None
     voxels, box = crop
-    inner = voxels & ~_eroded(voxels)
+    inner = voxels & _border(scene)[box]
     outer = _dilated(voxels) & ~voxels
     hu, free = scene.ct[box], scene.labels[box] == 0
     return Shells(hu[inner], hu[outer & free], int(np.count_nonzero(outer)))
@@ -125,34 +112,48 @@ def _gap(scene: CaseScene, one: str, other: str) -> tuple[float, Point] | None:
     first, second = surface_mm(scene, one), surface_mm(scene, other)
     if not len(first) or not len(second):
         return None
-    tree, asked, turned = second, first, False
-    if len(first) > len(second):
-        tree, asked, turned = first, second, True
-    distances, nearest = cKDTree(tree).query(asked)
+    first, second = _nearest_to(first, second), _nearest_to(second, first)
+    distances, nearest = cKDTree(first).query(second)
     best = int(np.argmin(distances))
-    place = tree[nearest[best]] if turned else asked[best]
     # Centres of voxels that share a corner lie one diagonal apart: that is touching.
     step = float(np.linalg.norm(scene.grid.spacing_mm))
-    return max(0.0, float(distances[best]) - step), place
+    return max(0.0, float(distances[best]) - step), first[nearest[best]]
+
+
+def _nearest_to(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep the points that lie nearest to the box of others; all if they are few."""
+    if len(points) <= _POINTS:
+        return points
+    low, high = others.min(axis=0), others.max(axis=0)
+    away = np.maximum(0, np.maximum(low - points, points - high))
+    order = np.argpartition((away**2).sum(axis=1), _POINTS)[:_POINTS]
+    return np.asarray(points[order])
 
 
 def _surface(scene: CaseScene, name: str) -> NDArray[np.float64]:
-    crop = scene.crop(name, margin_voxels=1)
+    crop = scene.crop(name)
     if crop is None:
         return np.zeros((0, 3))
     voxels, box = crop
-    at = np.argwhere(voxels & ~_eroded(voxels))
+    at = np.argwhere(voxels & _border(scene)[box])
+    if not len(at):  # it fills the whole field of view
+        at = np.argwhere(voxels)
     return to_world(at + [side.start for side in box], scene.grid)
 
 
-def _eroded(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Take one layer of voxels off, along faces; the array's edge counts as filled."""
-    out = voxels.copy()
+def _border(scene: CaseScene) -> NDArray[np.bool_]:
+    """Mark every voxel that has another label, or none, on one of its six sides."""
+    return scene.keep("border", lambda: _find_border(scene.labels))
+
+
+def _find_border(labels: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    found = np.zeros(labels.shape, np.bool_, order="F")
     for axis in range(3):
         low, high = _ahead(axis), _behind(axis)
-        out[low] &= voxels[high]
-        out[high] &= voxels[low]
-    return out
+        differs = labels[low] != labels[high]
+        found[low] |= differs
+        found[high] |= differs
+    return found
 
 
 def _dilated(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -172,46 +173,15 @@ def _behind(axis: int) -> tuple[slice, ...]:
     return tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
 
 
-def _contacts(scene: CaseScene) -> Iterator[Contact]:
-    names = {s.value: s.name for s in scene.class_map}
-    found: dict[tuple[int, int], list[float]] = {}
-    areas = _face_areas_mm2(scene)
-    for first in range(0, scene.labels.shape[2], _SLAB):
-        slab = scene.labels[:, :, first : first + _SLAB + 1]
-        for axis in range(3):
-            own = slab if axis == 2 else slab[:, :, :_SLAB]
-            _add_faces(own, axis, first, areas[axis], found)
-    for (one, other), (area, x, y, z) in sorted(found.items()):
-        if one in names and other in names:
-            middle = to_world(np.array([x, y, z]) / area, scene.grid)
-            yield Contact(names[one], names[other], area / 100, middle)
+def _contacts(scene: CaseScene) -> dict[tuple[str, str], float]:
+    import cc3d
 
-
-def _add_faces(
-    slab: NDArray[np.unsignedinteger],
-    axis: int,
-    first: int,
-    area_mm2: float,
-    found: dict[tuple[int, int], list[float]],
-) -> None:
-    """Add the faces along one axis of a slab of slices that begins at ``first``."""
-    low, high = slab[_ahead(axis)], slab[_behind(axis)]
-    at = np.nonzero((low != high) & (low != 0) & (high != 0))
-    if not at[0].size:
-        return
-    pairs = np.sort(np.stack([low[at], high[at]]).astype(np.int64), axis=0)
-    keys, inverse, counts = np.unique(
-        pairs[0] << 16 | pairs[1], return_inverse=True, return_counts=True
+    names = scene.class_map.names_by_value
+    areas = cc3d.contacts(
+        scene.labels, connectivity=6, surface_area=True, anisotropy=scene.grid.spacing_mm
     )
-    sums = [np.bincount(inverse, each, len(keys)) for each in at]
-    for n, key in enumerate(keys):
-        total = found.setdefault((int(key) >> 16, int(key) & 0xFFFF), [0.0, 0.0, 0.0, 0.0])
-        middle = [sums[0][n], sums[1][n], sums[2][n] + first * counts[n]]
-        middle[axis] += 0.5 * counts[n]
-        for place, value in enumerate((counts[n], *middle)):
-            total[place] += float(value) * area_mm2
-
-
-def _face_areas_mm2(scene: CaseScene) -> tuple[float, float, float]:
-    i, j, k = scene.grid.spacing_mm
-    return j * k, i * k, i * j
+    return {
+        (names[int(one)], names[int(other)]): float(area_mm2) / 100
+        for (one, other), area_mm2 in sorted(areas.items())
+        if int(one) in names and int(other) in names
+    }

@@ -122,6 +122,9 @@ class Border(_Row):
         More than this share of the layer: the mask is too large.
     own_low_hu, own_high_hu : float or None
         Its own tissue in the unlabelled layer outside; both None: like the middle half inside.
+    own_denser : bool
+        Its own tissue outside is what is denser than the middle of its outermost layer: the rind
+        of a bone.
     own_share : float or None
         More than this share: the mask is too small. None: not judged.
     """
@@ -132,6 +135,7 @@ class Border(_Row):
     foreign_share: float = 1.0
     own_low_hu: float | None = None
     own_high_hu: float | None = None
+    own_denser: bool = False
     own_share: float | None = None
 
 
@@ -160,7 +164,9 @@ class Thresholds(BaseModel):
         if not isinstance(values, Mapping):
             return values
         return {
-            name: [each for row in rows for each in _expanded(row)] if isinstance(rows, list) else rows
+            name: [each for row in rows for each in _expanded(row)]
+            if isinstance(rows, list)
+            else rows
             for name, rows in values.items()
         }
 

@@ -55,7 +55,9 @@ def _too_small(
         return
     margin = thresholds["border_like_margin_hu"]
     low, high = row.own_low_hu, row.own_high_hu
-    if low is None and high is None:
+    if row.own_denser and found.inside_hu.size:
+        low = float(np.median(found.inside_hu))
+    elif low is None and high is None:
         low, high = density.p25_hu - margin, density.p75_hu + margin
     share = _share(found.outside_hu, low, high)
     if share <= row.own_share:

@@ -1,4 +1,4 @@
-"""What lies inside something else stays there: ventricles in the heart, the bladder in the pelvis."""
+"""What lies inside something else stays there: ventricles in the heart, bladder in the pelvis."""
 
 from collections.abc import Iterator, Sequence
 
@@ -35,9 +35,7 @@ def _outside(
     worst, direction = 0.0, ""
     for axis, (below, above) in enumerate(_DIRECTIONS):
         for at_high, word in ((False, below), (True, above)):
-            beyond = (
-                inner.high_mm[axis] - high[axis] if at_high else low[axis] - inner.low_mm[axis]
-            )
+            beyond = inner.high_mm[axis] - high[axis] if at_high else low[axis] - inner.low_mm[axis]
             if EDGES[axis][at_high] not in cut and beyond > worst:
                 worst, direction = float(beyond), word
     if worst <= row.margin_mm:

@@ -34,7 +34,8 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     main, others = measured.pieces[0], measured.pieces[1:]
     voxel_ml = scene.grid.voxel_ml
     loose = fits(measured.name, _IN_SEVERAL_PIECES)
-    counted = [piece for piece in others if piece.voxels * voxel_ml >= thresholds["island_ml"]]
+    fewest = max(thresholds["island_voxels"], thresholds["island_ml"] / voxel_ml)
+    counted = [piece for piece in others if piece.voxels >= fewest]
     # What is cut may hang together beyond the field of view.
     inside = [piece for piece in counted if not (main.touches_edge and piece.touches_edge)]
     if not inside:
@@ -95,7 +96,8 @@ def _crumbs(measured: Measured, pieces: Sequence[Piece], voxel_ml: float) -> Fin
     total_ml = sum(piece.voxels for piece in pieces) * voxel_ml
     return Finding(
         "crumbs",
-        f"{spoken(measured.name)} has {len(pieces)} small loose pieces beside it, {total_ml:.1f} ml",
+        f"{spoken(measured.name)} has {len(pieces)} small loose pieces beside it "
+        f"({total_ml:.1f} ml)",
         (measured.name,),
         {"pieces": len(pieces), "pieces_ml": round(total_ml, 2)},
         severity="low",

@@ -14,6 +14,8 @@ from qc.plausibility.surroundings import surface_mm
 from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import listed, place_of, spoken
 
+_FLOATING = 12
+
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Compare each rib with the next number on its side."""
@@ -25,9 +27,7 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         yield from _uneven(ribs, thresholds)
 
 
-def _order(
-    scene: CaseScene, upper: Rib, lower: Rib, thresholds: Thresholds
-) -> Iterator[Finding]:
+def _order(scene: CaseScene, upper: Rib, lower: Rib, thresholds: Thresholds) -> Iterator[Finding]:
     fall_mm = _fall_mm(scene, upper, lower)
     if fall_mm is None or fall_mm >= -thresholds["rib_rise_mm"]:
         return
@@ -71,7 +71,9 @@ def _uneven(ribs: Sequence[Rib], thresholds: Thresholds) -> Iterator[Finding]:
     usual_mm = float(np.median([step for *_, step in pairs]))
     for upper, lower, step_mm in pairs:
         share = step_mm / usual_mm if usual_mm > 0 else 1.0
-        if thresholds["rib_step_low"] <= share <= thresholds["rib_step_high"]:
+        # The last ribs float: their ends stand where they like.
+        highest = thresholds["rib_step_high"] if lower.number < _FLOATING else float("inf")
+        if thresholds["rib_step_low"] <= share <= highest:
             continue
         what = (
             "hang on nearly one height: one number on two ribs, or pieces of another rib"

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from pipeline.anatomy import Structure
 from pipeline.workspace import Finding
 from qc.plausibility.body_frame import midline_x_mm
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
-from qc.plausibility.scene_measures import Measured
+from qc.plausibility.scene_measures import Measured, to_world
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import listed, place_of, spoken
 
@@ -96,7 +98,7 @@ def _beyond(
     reach = middle - float(measured.low_mm[0] if sign > 0 else measured.high_mm[0])
     reach *= sign
     if reach > thresholds["side_reach_mm"]:
-        share = _share_beyond(scene, measured, middle, sign)
+        share = _share_beyond(scene, measured, sign)
         if share > thresholds["side_share"]:
             yield Finding(
                 "crosses_middle",
@@ -108,15 +110,21 @@ def _beyond(
             )
 
 
-def _share_beyond(scene: CaseScene, measured: Measured, middle: float, sign: int) -> float:
-    import numpy as np
-
+def _share_beyond(scene: CaseScene, measured: Measured, sign: int) -> float:
+    """Give the share of voxels beyond the middle, which may be another at each height."""
     crop = scene.crop(measured.name)
     assert crop is not None
-    counts = np.count_nonzero(crop[0], axis=(1, 2))
-    x = scene.grid.affine[0, 0] * (np.arange(counts.size) + crop[1][0].start)
-    x = x + measured.centroid_mm[0] - np.average(x, weights=counts)
-    return float(counts[sign * (x - middle) < 0].sum() / counts.sum())
+    voxels, box = crop
+    counts = np.count_nonzero(voxels, axis=1)
+    middle_j = (box[1].start + box[1].stop - 1) / 2
+    i = np.arange(box[0].start, box[0].stop)
+    beyond = 0
+    for at, k in enumerate(range(box[2].start, box[2].stop)):
+        world = to_world(np.array([[n, middle_j, k] for n in (i[0], i[-1])], float), scene.grid)
+        middle = midline_x_mm(scene, float(world[:, 2].mean()))
+        x = np.linspace(world[0, 0], world[1, 0], i.size)
+        beyond += int(counts[sign * (x - (middle or 0.0)) < 0, at].sum())
+    return beyond / measured.voxels
 
 
 def _all_swapped(

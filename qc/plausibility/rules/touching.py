@@ -6,9 +6,13 @@ from pipeline.workspace import Finding
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
-from qc.plausibility.surroundings import Contact, contacts, gap_mm
-from qc.plausibility.thresholds import Thresholds, Touching
+from qc.plausibility.surroundings import contact_place, contacts_cm2, gap_mm
+from qc.plausibility.thresholds import Thresholds, Touching, fits
 from qc.plausibility.wording import place_of, spoken
+
+# Bones and muscles touch much that no list of neighbours names, and bowel lies anywhere.
+_FIRM = ("organ", "vessel")
+_ANYWHERE = ("small_bowel", "colon", "duodenum", "stomach", "esophagus", "trachea")
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -17,16 +21,13 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         if row.first in scene and row.second in scene:
             yield from _too_far(scene, row, thresholds)
     limits = {frozenset((row.first, row.second)): row.at_most_cm2 for row in thresholds.apart}
-    for contact in contacts(scene):
-        limit = limits.get(frozenset((contact.first, contact.second)))
-        if limit is not None:
-            if contact.area_cm2 > limit:
-                yield _too_near(contact, limit, "high")
-        elif _strangers(scene, contact):
-            limit = thresholds["stranger_contact_cm2"]
-            if contact.area_cm2 > limit:
-                high = contact.area_cm2 > thresholds["stranger_contact_high_cm2"]
-                yield _too_near(contact, limit, "high" if high else "medium")
+    for (first, second), area_cm2 in contacts_cm2(scene).items():
+        never = limits.get(frozenset((first, second)))
+        limit = thresholds["stranger_contact_cm2"] if never is None else never
+        if area_cm2 <= limit or (never is None and not _strangers(scene, first, second)):
+            continue
+        high = never is not None or area_cm2 > thresholds["stranger_contact_high_cm2"]
+        yield _too_near(scene, (first, second), area_cm2, limit, high=high)
 
 
 def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterator[Finding]:
@@ -50,24 +51,28 @@ def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterato
     )
 
 
-def _strangers(scene: CaseScene, contact: Contact) -> bool:
-    """Tell whether a class map that names neighbours says that these two are none."""
-    one, other = scene.class_map[contact.first], scene.class_map[contact.second]
+def _strangers(scene: CaseScene, first: str, second: str) -> bool:
+    """Tell whether a class map that names neighbours says that these two organs are none."""
+    one, other = scene.class_map[first], scene.class_map[second]
     known = bool(one.neighbours) and bool(other.neighbours)
-    near = set(one.neighbours) | {one.mirror}
-    second = set(other.neighbours)
-    return known and other.name not in near and one.name not in second
+    firm = all(
+        structure.category in _FIRM and not fits(structure.name, _ANYWHERE)
+        for structure in (one, other)
+    )
+    return known and firm and second not in one.neighbours and one.mirror != second
 
 
-def _too_near(contact: Contact, limit: float, severity: str) -> Finding:
+def _too_near(
+    scene: CaseScene, pair: tuple[str, str], area_cm2: float, limit: float, *, high: bool
+) -> Finding:
     return Finding(
         "touching",
-        f"{spoken(contact.first)} and {spoken(contact.second)} share {contact.area_cm2:.1f} cm² of "
-        "surface; they usually do not touch",
-        (contact.first, contact.second),
-        {"contact_cm2": round(contact.area_cm2, 2), "at_most_cm2": limit},
-        severity="high" if severity == "high" else "medium",
-        place_mm=place_of(contact.place_mm),
+        f"{spoken(pair[0])} and {spoken(pair[1])} share {area_cm2:.1f} cm² of surface; they "
+        "usually do not touch",
+        pair,
+        {"contact_cm2": round(area_cm2, 2), "at_most_cm2": limit},
+        severity="high" if high else "medium",
+        place_mm=place_of(contact_place(scene, *pair)),
     )
 
 
