@@ -48,9 +48,13 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
         return
     far = [(piece, piece_away_mm(scene, measured, piece)) for piece in inside]
     far = [(piece, away) for piece, away in far if away > thresholds["island_away_mm"]]
-    if far and not loose:
+    if loose:
+        small = [p for p, _ in far if p.voxels < thresholds["loose_share"] * main.voxels]
+        if small:
+            yield _crumbs(measured, small, voxel_ml)
+    elif far:
         yield _islands(measured, far, voxel_ml, thresholds)
-    elif not loose:
+    else:
         yield _crumbs(measured, inside, voxel_ml)
 
 

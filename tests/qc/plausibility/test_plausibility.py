@@ -250,7 +250,7 @@ def test_a_folder_of_masks_and_files_that_do_not_fit(tmp_path, body, phantom_cla
                 SerialEngine(),
             )
         )
-    write_nifti(tmp_path / "ct.nii.gz", body.ct[1:], Grid((59, *body.ct.shape[1:]), np.eye(4)))
+    write_nifti(tmp_path / "ct.nii.gz", body.ct[1:], Grid((60, *body.ct.shape[1:]), np.eye(4)))
     wrong = PlausibilitySettings(input=tmp_path / "ct.nii.gz", segmentation=folder)
     with pytest.raises(BadInput, match="grids differ"):
         list(run_on_files(wrong, SerialEngine()))

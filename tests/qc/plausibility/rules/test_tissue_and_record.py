@@ -50,10 +50,8 @@ def test_a_leak_is_found_where_it_is(faults, name, into, what):
 )
 def test_masks_grown_and_shrunk_by_two_voxels_miss_their_border(faults, name):
     for steps, kind in ((2, "too_large"), (-2, "too_small")):
-        found = [
-            f for f in faults.say("borders", faults.grown(name, steps)) if name in f.structures
-        ]
-        assert [f.kind for f in found] == [kind]
+        found = faults.say("borders", faults.grown(name, steps))
+        assert kind in [f.kind for f in found if f.structures == (name,)]
 
 
 def test_overlaps_are_judged_by_share_and_volume(faults):
