@@ -115,9 +115,11 @@ def _crumbs(measured: Measured, pieces: Sequence[Piece], voxel_ml: float) -> Fin
 
 def _voxels_apart(one: Piece, other: Piece) -> int:
     """Count the voxels between the boxes of two pieces, along the axis where it is most."""
-    return max(
-        max(b.start - a.stop, a.start - b.stop, 0) for a, b in zip(one.box, other.box, strict=True)
-    )
+    apart = [
+        int(max(b.start - a.stop, a.start - b.stop, 0))
+        for a, b in zip(one.box, other.box, strict=True)
+    ]
+    return max(apart)
 
 
 RULE = Rule(
