@@ -15,6 +15,7 @@ from pipeline.engine import Engine
 from pipeline.stage import Outcome, Stage, StageSettings, Status
 from pipeline.volume import remove_partial_files
 from pipeline.workspace import CaseRecord, Presence, Workspace
+from pipeline.workspace.case_findings import case_findings
 from pipeline.workspace.in_force import paint_order
 from qc.drawing import DrawTask, PictureFiles, Style, draw_case, picture_digest, source_of
 from qc.legend import CaseInfo, count_sources
@@ -109,6 +110,7 @@ def task_of(workspace: Workspace, record: CaseRecord, style: Style, look: str) -
         sources=count_sources([source_of(mask) for mask in in_force.values()]),
         accepted=len(accepted),
         absent=absent_in(record, class_map.names),
+        suspicious=tuple(each.finding for each in case_findings(layout, [case.id]).found),
     )
     return DrawTask(
         case=case,
@@ -121,6 +123,7 @@ def task_of(workspace: Workspace, record: CaseRecord, style: Style, look: str) -
         style=style,
         files=PictureFiles(layout.gallery_dir, case.id),
         digest=picture_digest(case, {n: m.id for n, m in in_force.items()}, info, look),
+        in_force=in_force,
     )
 
 
