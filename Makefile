@@ -74,9 +74,11 @@ gallery: system-packages $(STAMP) ## draw one picture per case and a page to loo
 	$(MASKSMITH) $(MORE)
 
 ##@ Use the models
-.PHONY: predict simulate
+.PHONY: predict preview simulate
 predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to
 	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
+preview: system-packages $(STAMP) ## FROM=CT draw a segmentation SEG=PATH as one picture; TO=FILE.png says where to
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,SEG,--segmentation) $(call flag,TO,--output) $(MORE)
 simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before people do
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 
