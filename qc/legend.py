@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Standing = Literal["present", "missing", "absent"]
 
 _TEXT_PX = 16
+_SMALLEST_TEXT_PX = 12
 _PATCH_PX = 14
 _MOST_NUMBERS = 3
 _OUTLINED: dict[str, Any] = {"stroke_width": 3, "stroke_fill": BACKGROUND}
@@ -174,9 +175,12 @@ def _draw_row(
     start = left + 2 * _PATCH_PX + 12
     marks = _marks_of(row, findings)
     room = width - (start - left) - sum(_mark_px(mark) for mark, _ in marks)
-    fitting = fit(words, room)
-    pen.text((start, top + 10), fitting, colour, font(_TEXT_PX), "lm")
-    start += int(font(_TEXT_PX).getlength(fitting)) + 6
+    # Smaller letters before fewer: what stands at the end is the remark.
+    sizes = range(_TEXT_PX, _SMALLEST_TEXT_PX - 1, -1)
+    size = next((each for each in sizes if font(each).getlength(words) <= room), sizes[-1])
+    fitting = fit(words, room, size)
+    pen.text((start, top + 10), fitting, colour, font(size), "lm")
+    start += int(font(size).getlength(fitting)) + 6
     for mark, severity in marks:
         pen.text((start, top + 10), mark, severity, font(_TEXT_PX), "lm")
         start += _mark_px(mark)
