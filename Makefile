@@ -74,9 +74,11 @@ gallery: system-packages $(STAMP) ## draw one picture per case and a page to loo
 	$(MASKSMITH) $(MORE)
 
 ##@ Use the models
-.PHONY: predict simulate
+.PHONY: predict preview simulate
 predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to
 	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
+preview: system-packages $(STAMP) ## FROM=CT draw a segmentation SEG=PATH as one picture; TO=FILE.png says where to
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,SEG,--segmentation) $(call flag,TO,--output) $(MORE)
 simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before people do
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 
@@ -94,7 +96,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -123,6 +125,8 @@ bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table 
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
+bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many pictures, processes, what takes the time
+	$(PYTHON_HERE) -m benchmarks.many_pictures $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -115,6 +115,11 @@ FILE_COMMANDS: tuple[FileCommandRef, ...] = (
         "Segment CTs with trained models: files in, label maps out.",
     ),
     FileCommandRef(
+        "preview",
+        "qc.preview",
+        "Draw a CT and its segmentation as one picture: files in, PNG out.",
+    ),
+    FileCommandRef(
         "simulate",
         "pipeline.simulation.simulate",
         "Try strategies on synthetic bodies before people's time is spent.",

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.volume import Box, Grid, label_boxes, resample_labels, to_canonical
+from pipeline.volume import (
+    Box,
+    Grid,
+    label_boxes,
+    occurring_values,
+    resample_labels,
+    to_canonical,
+)
 
 FINEST_MM = 1.5
 """Voxels finer than this are merged before drawing: a pixel of the picture is about as large."""
@@ -28,8 +35,6 @@ its width; with 6 a ball keeps 98 % of its volume and the steps of the voxels ar
 
 _FEWEST_SMOOTHED = 64
 """Smaller structures would smooth away; they keep the shape of their voxels."""
-
-_SLAB_VOXELS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,19 +160,6 @@ def make_body(
     fine = {value: _own_crop(canonical, whole, value) for value in sorted(lost)}
     cut = frozenset(value for value, box in boxes.items() if _touches_edge(box, target.shape))
     return Body(target, coarse, boxes, cut, fine)
-
-
-def occurring_values(labels: NDArray[np.integer[Any]]) -> list[int]:
-    """List the label values that occur, ascending, without background; little memory."""
-    flat = labels.reshape(-1, order="F")
-    size = int(np.iinfo(labels.dtype).max) + 1 if labels.dtype.itemsize <= 2 else 1
-    seen = np.zeros(size, np.int64)
-    for start in range(0, flat.size, _SLAB_VOXELS):
-        counts = np.bincount(flat[start : start + _SLAB_VOXELS], minlength=seen.size)
-        if counts.size > seen.size:
-            seen = np.pad(seen, (0, counts.size - seen.size))
-        seen += counts
-    return [int(value) for value in np.flatnonzero(seen) if value]
 
 
 def surface_of(

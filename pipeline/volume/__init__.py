@@ -18,7 +18,7 @@ from pipeline.volume.atomic_file import (
     remove_partial_files,
     write_file_atomically,
 )
-from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes
+from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes, occurring_values
 from pipeline.volume.grid import Grid, GridMismatch
 from pipeline.volume.measurements import Measurement, measure_labels
 from pipeline.volume.nifti import (
@@ -59,6 +59,7 @@ __all__ = [
     "mask_overlap",
     "measure_labels",
     "normalised_surface_dice",
+    "occurring_values",
     "on_union_box",
     "read_nifti",
     "read_nifti_grid",

@@ -1,11 +1,14 @@
 """Boxes around labels: most label work is done on small crops of a large volume."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[slice, slice, slice]
+
+_SLAB_VOXELS = 1 << 22
 
 
 def bounding_box(mask: NDArray[np.generic]) -> Box | None:
@@ -53,6 +56,19 @@ def label_boxes(labels: NDArray[np.integer]) -> dict[int, Box]:
         for value, box in enumerate(boxes, start=1)
         if box is not None
     }
+
+
+def occurring_values(labels: NDArray[np.integer[Any]]) -> list[int]:
+    """List the label values that occur, ascending, without background; little memory."""
+    flat = labels.reshape(-1, order="F")
+    size = int(np.iinfo(labels.dtype).max) + 1 if labels.dtype.itemsize <= 2 else 1
+    seen = np.zeros(size, np.int64)
+    for start in range(0, flat.size, _SLAB_VOXELS):
+        counts = np.bincount(flat[start : start + _SLAB_VOXELS], minlength=seen.size)
+        if counts.size > seen.size:
+            seen = np.pad(seen, (0, counts.size - seen.size))
+        seen += counts
+    return [int(value) for value in np.flatnonzero(seen) if value]
 
 
 def grow_box(box: Box, margin_voxels: int, shape: Sequence[int]) -> Box:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.volume import Grid
-from qc.surfaces import Surface, make_body, occurring_values, surface_of
+from qc.surfaces import Surface, make_body, surface_of
 
 
 def ball(radius_mm: float, spacing: tuple[float, float, float]) -> tuple[np.ndarray, Grid]:
@@ -146,10 +146,3 @@ def test_one_slice_is_drawn() -> None:
     labels[5:15, 5:15, 0] = 1
     body = make_body(labels, Grid((20, 20, 1), np.diag([2.0, 2.0, 5.0, 1.0])))
     assert body.surface(1).volume_ml == pytest.approx(2.0, rel=0.45)
-
-
-def test_values_are_found_in_both_orders_of_memory() -> None:
-    labels = np.zeros((30, 31, 32), np.uint16)
-    labels[0, 0, 0], labels[29, 30, 31] = 3, 60000
-    assert occurring_values(labels) == [3, 60000]
-    assert occurring_values(np.asfortranarray(labels)) == [3, 60000]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.anatomy import ClassMap, find_class_map, shipped_configs
 from pipeline.errors import UsageError
+from pipeline.volume.label_files import CaseFiles, find_case_files
 from training.evaluation.case_table import read_case_table
-from training.evaluation.label_files import CaseFiles, find_case_files
 from training.evaluation.plan import COMPARE, PREDICTIONS, Gathered, Problem
 from training.evaluation.rows import CaseFacts
 from training.evaluation.settings import EvaluateSettings

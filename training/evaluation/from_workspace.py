@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput, NothingToDo, UsageError
+from pipeline.volume.label_files import find_case_files
 from pipeline.workspace import Case, CaseRecord, Mask, Presence, Workspace
 from training.evaluation.from_files import class_maps, named_predictions
 from training.evaluation.groups import case_groups
-from training.evaluation.label_files import find_case_files
 from training.evaluation.plan import Gathered, Problem
 from training.evaluation.rows import CaseFacts
 from training.evaluation.settings import ALL_CASES, EvaluateSettings

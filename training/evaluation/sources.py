@@ -1,6 +1,6 @@
 """Where the masks of one case come from, and how they are loaded: files, or a workspace."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput
-from pipeline.volume import Box, Grid, bounding_box, label_boxes, read_nifti
-from pipeline.volume.nifti import NiftiVolume
+from pipeline.volume import Box, Grid, label_boxes
+from pipeline.volume.label_files import CaseFiles
+from pipeline.volume.label_reading import binary_crop, listed, read_placed, whole_numbers
 from pipeline.workspace import Case, Layout, Mask, read_mask
-from training.evaluation.label_files import CaseFiles
-
-_LARGEST_AFFINE_GAP_MM = 0.5
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -109,13 +106,13 @@ class LabelMapSource(FileSource):
         BadInput
             If it cannot be read, is no label map, or has values that stand for nothing.
         """
-        volume = _read_placed(self.files.place)
-        labels = _whole_numbers(volume.array, self.files.place)
+        volume = read_placed(self.files.place)
+        labels = whole_numbers(volume.array, self.files.place)
         boxes = label_boxes(labels)
         unknown = sorted(set(boxes) - set(self.class_map.values))
         if unknown and not self.ignore_unknown:
             raise BadInput(
-                f"{self.files.place}: found the label values {_listed(unknown)}, which stand for "
+                f"{self.files.place}: found the label values {listed(unknown)}, which stand for "
                 f"nothing in class map '{self.class_map.name}'; name the right one with "
                 "--class-map, or leave them out with --ignore-unknown"
             )
@@ -145,14 +142,14 @@ class MaskFolderSource(FileSource):
         """
         if self.files.unknown and not self.ignore_unknown:
             raise BadInput(
-                f"{self.files.place}: found masks named {_listed(self.files.unknown)}, which are "
+                f"{self.files.place}: found masks named {listed(self.files.unknown)}, which are "
                 f"not in class map '{self.class_map.name}'; name the right one with --class-map, "
                 "or leave them out with --ignore-unknown"
             )
         grid: Grid | None = None
         crops: dict[str, Crop | None] = {}
         for name, path in self.files.masks.items():
-            volume = _read_placed(path)
+            volume = read_placed(path)
             grid = grid or volume.grid
             grid.require_same(volume.grid, what=f"{path} and the other masks of its folder")
             crops[name] = _binary_crop(volume.array, path)
@@ -214,53 +211,10 @@ def file_source(files: CaseFiles, class_map: ClassMap, *, ignore_unknown: bool) 
     return kind(files, class_map, ignore_unknown)
 
 
-def _read_placed(path: Path) -> NiftiVolume:
-    volume = read_nifti(path)
-    if volume.header.affine_gap_mm > _LARGEST_AFFINE_GAP_MM:
-        raise BadInput(
-            f"{path}: sform and qform place it {volume.header.affine_gap_mm:.3g} mm apart, "
-            f"expected one placement (within {_LARGEST_AFFINE_GAP_MM} mm); set both to one"
-        )
-    return volume
-
-
-def _whole_numbers(array: NDArray[np.generic], path: Path) -> NDArray[np.integer]:
-    labels = array
-    if array.dtype.kind == "f":
-        labels = array.astype(np.int32)
-        if not np.array_equal(labels, array):
-            raise BadInput(f"{path}: found values with fractions, expected a label map or mask")
-    if labels.dtype.kind == "b":
-        labels = labels.view(np.uint8)
-    smallest, largest = int(labels.min()), int(labels.max())
-    if smallest < 0 or largest > np.iinfo(np.uint16).max:
-        raise BadInput(
-            f"{path}: found values from {smallest} to {largest}, expected labels from 0 to 65535; "
-            "is it a CT?"
-        )
-    return labels.astype(np.uint8 if largest < 256 else np.uint16, copy=False)
-
-
 def _binary_crop(array: NDArray[np.generic], path: Path) -> Crop | None:
-    labels = _whole_numbers(array, path)
-    box = bounding_box(labels)
-    if box is None:
-        return None
-    crop = labels[box]
-    value = int(crop.max())
-    if not ((crop == 0) | (crop == value)).all():
-        raise BadInput(
-            f"{path}: found several values, expected a mask with 0 and one other; a label map "
-            "stands beside the folders of masks, not in one"
-        )
-    return Crop(box, np.asfortranarray(crop != 0))
+    found = binary_crop(array, path)
+    return None if found is None else Crop(*found)
 
 
 def _crop_of(labels: NDArray[np.integer], box: Box | None, value: int) -> Crop | None:
     return None if box is None else Crop(box, np.asfortranarray(labels[box] == value))
-
-
-def _listed(items: Iterable[object]) -> str:
-    texts = [str(item) for item in items]
-    more = len(texts) - _SHOWN
-    return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

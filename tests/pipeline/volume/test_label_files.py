@@ -3,8 +3,8 @@ import pytest
 
 from pipeline.anatomy import load_class_map
 from pipeline.errors import BadInput, NothingToDo
+from pipeline.volume.label_files import find_case_files
 from tests.fixtures.label_pairs import blob_map, write_labels
-from training.evaluation.label_files import find_case_files
 
 
 @pytest.fixture
