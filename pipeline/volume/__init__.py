@@ -20,7 +20,7 @@ from pipeline.volume.atomic_file import (
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes, occurring_values
 from pipeline.volume.grid import Grid, GridMismatch
-from pipeline.volume.measurements import Measurement, measure_labels
+from pipeline.volume.measurements import Measurement, measure_labels, measure_mask
 from pipeline.volume.nifti import (
     NiftiError,
     NiftiLimits,
@@ -58,6 +58,7 @@ __all__ = [
     "label_overlaps",
     "mask_overlap",
     "measure_labels",
+    "measure_mask",
     "normalised_surface_dice",
     "occurring_values",
     "on_union_box",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.anatomy import Structure
+from pipeline.anatomy.structure import Structure
 
 
 @dataclass(frozen=True, slots=True)
