@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def _stage(ref: StageRef) -> CommandRef:
     """Return the command of a stage, built from its settings when it is called."""
+    if ref.takes_files:
+        return _file_command(ref)
 
     def load(context: click.Context) -> click.Command:
         from pipeline.cli.stage_command import stage_command
@@ -33,7 +35,7 @@ def _stage(ref: StageRef) -> CommandRef:
     return CommandRef(ref.name, ref.summary, load)
 
 
-def _file_command(ref: FileCommandRef) -> CommandRef:
+def _file_command(ref: FileCommandRef | StageRef) -> CommandRef:
     """Return a command on files; `pipeline.cli.<name>` builds it from its settings."""
 
     def load(context: click.Context) -> click.Command:
