@@ -43,6 +43,7 @@ CASE_COLUMNS: dict[str, type] = {
 Row = dict[str, Any]
 _EMPTY = "empty"
 _DIGITS = 4
+_FIGURES = 10
 
 
 def measured_row(of: Measurement) -> Row:
@@ -153,7 +154,7 @@ def _cell(value: object) -> object:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{round(value, _DIGITS):.12g}" if isinstance(value, float) else value
+    return f"{value:.{_FIGURES}g}" if isinstance(value, float) else value
 
 
 def _parquet(columns: Mapping[str, type], rows: Sequence[Row]) -> bytes:

@@ -58,6 +58,8 @@ SECTIONS = {
         imported("verdict", "Accept masks, send them back, call structures absent."),
         imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("effort", "Show what correcting took, from round to round, and what is left."),
+        imported("aging", "Draw volume and density of structures over age, with a fit."),
+        imported("cohort", "Draw age, sex, site and image type of the cases."),
         imported("doctor", "Check the files against the ledger."),
     ),
     "Out to other programs, and back": (
