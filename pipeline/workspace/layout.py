@@ -139,6 +139,10 @@ class Layout:
         """The static gallery."""
         return self.root / "gallery"
 
+    def contact_sheet(self, case_id: str) -> Path:
+        """Give the path of the slices through what findings of a case name."""
+        return self.gallery_dir / "sheets" / f"{check_id(case_id, 'case')}.png"
+
     @property
     def stats_dir(self) -> Path:
         """What was measured of every case, and the tables of it."""
