@@ -268,7 +268,8 @@ def _amount(scan: SheetScan, item: SheetItem) -> str:
     if box is None:
         return "no voxel in this case"
     voxels = np.count_nonzero(scan.turned[1][box] == item.structure.value)
-    return f"{voxels * scan.grid.voxel_ml:.3g} ml"
+    volume_ml = voxels * scan.grid.voxel_ml
+    return f"{volume_ml:,.0f} ml" if volume_ml >= 100 else f"{volume_ml:.3g} ml"
 
 
 def _write_on_tile(
