@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.anatomy import find_class_map, shipped_configs
 from pipeline.anatomy.windows import WINDOWS, window_for
-from pipeline.volume import Grid
+from pipeline.volume import Grid, read_nifti
 from pipeline.workspace import Finding
 from qc.contact_sheet import (
     MOST_ITEMS,
@@ -195,3 +196,24 @@ def test_each_structure_has_its_window(phantom_class_map):
     assert windows == {
         "rib_left_3": "bone", "lung_upper_lobe_left": "lung", "brain": "brain", "liver": "soft",
     }  # fmt: skip
+
+
+@pytest.mark.real_data
+def test_a_real_ct_is_cut_where_its_structures_are(real_data):
+    folder = real_data / "ct_abdomen_pelvis_native_ts"
+    ct, labels = (
+        read_nifti(folder / name)
+        for name in ("example_ct.nii.gz", "example_seg_fast_force_split.nii.gz")
+    )
+    class_map = find_class_map("totalsegmentator_v2", shipped_configs())
+    scan = SheetScan("real", ct.array.astype(np.int16), labels.array.astype(np.uint8), ct.grid)
+    names = ("vertebrae_L1", "hip_left", "urinary_bladder", "heart")
+    items = [SheetItem(class_map[name]) for name in names]
+    views = views_of(scan, items[0])
+    turned = scan.turned[1]
+    for view in views:
+        assert (turned.take(view.index, axis=view.plane.normal) == items[0].structure.value).any()
+    sheet = draw_contact_sheet(scan, items, class_map)
+    assert sheet.shape == (820, 1896, 3)
+    # Water in the soft window fills the middle of the bladder.
+    assert sheet[650:680, 90:180].mean() == pytest.approx(235 * 170 / 400, abs=25)

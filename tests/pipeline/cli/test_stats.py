@@ -126,3 +126,25 @@ def test_a_folder_that_cannot_be_written_is_an_error(files, stats):
     code, _, err = stats("--out", str(files / "ct.nii.gz" / "x.csv"))
     assert code == 4
     assert "cannot be written" in err
+
+
+@pytest.mark.real_data
+def test_volume_and_intensity_are_those_of_totalsegmentator(real_data, tmp_path, monkeypatch):
+    """Its own statistics.json of its own masks, 117 of them, is the oracle."""
+    monkeypatch.setenv("MASKSMITH_WORKSPACE", str(tmp_path / "no-workspace"))
+    folder = real_data / "ct_abdomen_pelvis_native_ts"
+    out = tmp_path / "statistics.json"
+    code = main(
+        [
+            "stats", "-i", str(folder / "example_ct_sm.nii.gz"), "-s",
+            str(folder / "example_seg_fast_masks"), "--class-map", "totalsegmentator_v2",
+            "--out", str(out),
+        ]
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(out.read_text())
+    expected = json.loads((folder / "example_seg_fast_masks" / "statistics.json").read_text())
+    assert set(found) == set(expected)
+    for name, theirs in expected.items():
+        assert found[name]["volume"] == theirs["volume"]
+        assert (found[name]["intensity"] or 0.0) == pytest.approx(theirs["intensity"], abs=0.006)
