@@ -31,7 +31,10 @@ def figures_of(measured: dict[int, Measurement]) -> Figures:
 
 def main(folder: Path) -> None:
     """Measure as often as asked."""
-    volume, ct = read_nifti(folder / "labels.nii.gz"), read_nifti(folder / "ct.nii.gz").array
+    volume, ct = (
+        read_nifti(folder / "labels.nii.gz"),
+        read_nifti(folder / "ct.nii.gz").array.astype(np.int16),
+    )
     labels, grid = volume.array.astype(np.uint8, copy=False), volume.grid
     values = sorted(json.loads((folder / "case.json").read_text())["values"].values())
     serve(

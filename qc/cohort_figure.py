@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qc.cohort import Cohort, Panel
 from qc.figure_style import (
@@ -82,7 +82,7 @@ def _lines(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel("cases")
 
 
-def _look(word: str, kind: str) -> dict[str, object]:
+def _look(word: str, kind: str) -> dict[str, Any]:
     if kind == "unknown":
         return {"facecolor": "white", "edgecolor": UNKNOWN, "hatch": "////"}
     if kind == "others":

@@ -70,7 +70,7 @@ class TileView:
         """Give the voxel indices across, by column, and up, by row; both fall."""
         steps_mm = (np.arange(self.size_px) + 0.5) / self.px_per_mm - self.side_mm / 2
         across, up = (
-            centre - steps_mm / spacing
+            np.asarray(centre - steps_mm / spacing, np.float64)
             for centre, spacing in zip(self.middle, self.spacing_mm, strict=True)
         )
         return across, up
@@ -128,7 +128,10 @@ def draw_tile(
 
 def _plane(volume: NDArray[np.generic], view: TileView) -> NDArray[np.generic]:
     """Take a slice out, as (across, up)."""
-    return volume.take(view.index, axis=view.plane.normal)
+    # Not `take`: it would copy the whole volume first.
+    cut: list[int | slice] = [slice(None)] * 3
+    cut[view.plane.normal] = view.index
+    return np.asarray(volume[tuple(cut)])
 
 
 def _inside(

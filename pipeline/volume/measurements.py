@@ -199,14 +199,14 @@ def _count(
     step = max(1, _PIECE_VOXELS // plane)
     for first in range(0, labels.shape[2], step):
         slab = (slice(None), slice(None), slice(first, first + step))
-        flat = labels[slab].ravel("F")  # type: ignore[arg-type]
+        flat = labels[slab].ravel("F")
         at = np.flatnonzero(flat)
         row = rows[flat[at]]
         if (row < 0).any():
             at, row = at[row >= 0], row[row >= 0]
         if not at.size:
             continue
-        _add(units, row, ct[slab].ravel("F")[at].astype(np.int64) - lowest)  # type: ignore[arg-type]
+        _add(units, row, ct[slab].ravel("F")[at].astype(np.int64) - lowest)
         for counts, along in zip((i, j, k), _indices(at, labels.shape, first), strict=True):
             _add(counts, row, along)
     return _Counted(units, lowest, (i, j, k), starts)
