@@ -49,7 +49,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate stats gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate stats plausibility gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -70,13 +70,17 @@ evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted
 	$(MASKSMITH) $(call flag,TRUTH,--truth) $(call flag,PREDICTIONS,--predictions) $(call flag,OUT,--out) $(MORE)
 stats: $(STAMP) ## FROM=CT SEG=PATH TO=FILE volume, HU, place of every structure; without them of the workspace
 	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,SEG,--segmentation) $(call flag,TO,--out) $(MORE)
+plausibility: $(STAMP) ## find masks that cannot be: rules of anatomy, density and size
+	$(MASKSMITH) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 
 ##@ Use the models
-.PHONY: predict simulate
+.PHONY: predict preview simulate
 predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to
 	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,TO,--output) $(MORE)
+preview: system-packages $(STAMP) ## FROM=CT draw a segmentation SEG=PATH as one picture; TO=FILE.png says where to
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,SEG,--segmentation) $(call flag,TO,--output) $(MORE)
 simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before people do
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 

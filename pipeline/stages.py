@@ -113,6 +113,11 @@ STAGES: tuple[StageRef, ...] = (
         "Measure volume, Hounsfield units and place of every structure.",
         takes_files=True,
     ),
+    StageRef(
+        "plausibility",
+        "qc.plausibility.plausibility",
+        "Find what cannot be: rules of anatomy, density and size on every case's masks.",
+    ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
 )
 
@@ -122,6 +127,11 @@ FILE_COMMANDS: tuple[FileCommandRef, ...] = (
         "predict",
         "training.predict",
         "Segment CTs with trained models: files in, label maps out.",
+    ),
+    FileCommandRef(
+        "preview",
+        "qc.preview",
+        "Draw a CT and its segmentation as one picture: files in, PNG out.",
     ),
     FileCommandRef(
         "simulate",

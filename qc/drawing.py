@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from pipeline.anatomy import ClassMap
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Case, Mask, digest_of, read_mask
 from pipeline.workspace.case_file import read_ct
+from qc.flags import number_findings
 from qc.legend import CaseInfo
 from qc.panels import PanelRule
 from qc.picture import Picture, Subject, render_case
 from qc.picture_layout import PictureSettings
+from qc.png_encoding import encode_png
 
-PICTURE_VERSION = 1
+PICTURE_VERSION = 2
 """Raise it when pictures of the same masks look different: all are then drawn anew."""
 
 _THUMBNAIL_PX = 1400
-_PNG_EFFORT = 6
+_WRITERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,31 @@ class PictureFiles:
         return self.gallery / "thumbnails" / f"{self.case_id}.webp"
 
     @property
+    def pick_map(self) -> Path:
+        """Structure values at the picture's pixels."""
+        return self.gallery / "pickmaps" / f"{self.case_id}.png"
+
+    @property
+    def pick_script(self) -> Path:
+        """The same for a page that may not read files."""
+        return self.gallery / "pickmaps" / f"{self.case_id}.js"
+
+    @property
+    def panels(self) -> Path:
+        """The folder with one picture per panel."""
+        return self.gallery / "panels" / self.case_id
+
+    @property
+    def close_ups(self) -> Path:
+        """The folder with close-ups of single structures."""
+        return self.gallery / "closeups" / self.case_id
+
+    @property
+    def changes(self) -> Path:
+        """The folder with structures before and after a correction."""
+        return self.gallery / "changes" / self.case_id
+
+    @property
     def record(self) -> Path:
         """What was drawn and from what."""
         return self.gallery / "records" / f"{self.case_id}.json"
@@ -60,7 +87,8 @@ class PictureFiles:
             record = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        whole = self.picture.is_file() and self.thumbnail.is_file()
+        needed = (self.picture, self.thumbnail, self.pick_map, self.pick_script)
+        whole = all(file.is_file() for file in needed)
         return record if whole and isinstance(record, dict) else None
 
 
@@ -89,6 +117,8 @@ class DrawTask:
         Label value and file of each mask in force, in the order in which they are painted.
     digest : str
         Of everything the picture depends on.
+    in_force : mapping
+        The same masks by structure.
     driver : str
         What :func:`qc.rendering_probe.require_rendering` gave.
     """
@@ -100,12 +130,18 @@ class DrawTask:
     style: Style
     files: PictureFiles
     digest: str
+    in_force: Mapping[str, Mask] = field(default_factory=dict)
     driver: str | None = None
 
 
 def picture_digest(case: Case, mask_ids: Mapping[str, str], info: CaseInfo, style: str) -> str:
     """Digest of everything a picture depends on: CT, masks in force, words, look."""
-    words = {**asdict(info), "sources": dict(info.sources), "absent": sorted(info.absent)}
+    words = {
+        **asdict(info),
+        "sources": dict(info.sources),
+        "absent": sorted(info.absent),
+        "suspicious": [flag.finding.to_dict() for flag in number_findings(info.suspicious)],
+    }
     return digest_of([case.ct_digest, dict(mask_ids), words, style])
 
 
@@ -151,23 +187,37 @@ def paint_masks(
 
 
 def _write_pictures(picture: Picture, files: PictureFiles, digest: str) -> int:
-    with ThreadPoolExecutor(1) as helper:
-        small = helper.submit(_webp, picture.overview)
-        whole = png_of(picture.pixels, {"case": files.case_id, "digest": digest})
-        write_file_atomically(files.thumbnail, small.result())
-    write_file_atomically(files.picture, whole)
+    """Write everything but the record, and return the size of the picture in bytes.
+
+    Files of panels that are no more are taken away.
+    """
+    said = {"case": files.case_id, "digest": digest}
+    panels = {files.panels / f"{panel.slug}.png": panel.box for panel in picture.panels}
+    whole = encode_png(picture.pixels, said)
+
+    def write_panel(path: Path) -> None:
+        left, top, right, bottom = panels[path]
+        write_file_atomically(path, encode_png(picture.pixels[top:bottom, left:right], said))
+
+    # Side by side: each waits for the disk to say that it has the file.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        written = [
+            pool.submit(lambda: write_file_atomically(files.thumbnail, _webp(picture.overview))),
+            pool.submit(write_file_atomically, files.picture, whole),
+            pool.submit(lambda: write_file_atomically(files.pick_map, picture.pick_map.png())),
+            pool.submit(write_file_atomically, files.pick_script, _script(picture, files)),
+            *(pool.submit(write_panel, path) for path in panels),
+        ]
+        for each in written:
+            each.result()
+    for old in files.panels.glob("*.png"):
+        if old not in panels:
+            old.unlink()
     return len(whole)
 
 
-def png_of(pixels: NDArray[np.uint8], said: Mapping[str, str]) -> bytes:
-    """Encode a picture as PNG with a few words about it inside."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    text, data = PngInfo(), io.BytesIO()
-    text.add_text("masksmith", json.dumps(said))
-    Image.fromarray(pixels).save(data, "PNG", compress_level=_PNG_EFFORT, pnginfo=text)
-    return data.getvalue()
+def _script(picture: Picture, files: PictureFiles) -> bytes:
+    return picture.pick_map.script(files.case_id)
 
 
 def _webp(pixels: NDArray[np.uint8]) -> bytes:
@@ -192,4 +242,23 @@ def _record(task: DrawTask, picture: Picture, size: int, seconds: float) -> dict
         "present": [s.name for s in class_map if s.value in findings.present],
         "cut": [s.name for s in class_map if s.value in findings.cut],
         "unknown_values": list(findings.unknown),
+        "panels": [
+            {"title": panel.title, "slug": panel.slug, "box_px": list(panel.box)}
+            for panel in picture.panels
+        ],
+        "findings": [flag.finding.to_dict() for flag in picture.flags],
+        "structures": _structures(task, picture),
     }
+
+
+def _structures(task: DrawTask, picture: Picture) -> dict[str, dict[str, Any]]:
+    """Say of each structure with a mask how large it is, where it is seen, and which mask it is."""
+    described = {}
+    for name, mask in task.in_force.items():
+        box = picture.places.get(task.style.class_map[name].value)
+        described[name] = {
+            "volume_ml": round(mask.voxels * task.case.grid.voxel_ml, 3),
+            "box_px": None if box is None else list(box),
+            "mask": mask.id,
+        }
+    return described

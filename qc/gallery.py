@@ -15,11 +15,15 @@ from pipeline.engine import Engine
 from pipeline.stage import Outcome, Stage, StageSettings, Status
 from pipeline.volume import remove_partial_files
 from pipeline.workspace import CaseRecord, Presence, Workspace
+from pipeline.workspace.case_findings import case_findings
 from pipeline.workspace.in_force import paint_order
+from qc.close_up import CloseUpTask, draw_close_up
+from qc.close_up_tasks import CloseUpPlan
 from qc.drawing import DrawTask, PictureFiles, Style, draw_case, picture_digest, source_of
 from qc.legend import CaseInfo, count_sources
 from qc.page import write_page
-from qc.panels import PanelRule
+from qc.panels import PanelRule, assign_panels
+from qc.picture import tile_of
 from qc.picture_layout import PictureSettings
 from qc.rendering_probe import require_rendering
 from qc.surfaces import FINEST_MM
@@ -43,6 +47,11 @@ class GallerySettings(StageSettings):
     )
     finest_mm: float = Field(
         FINEST_MM, gt=0, le=20, description="Finer voxels are merged before drawing"
+    )
+    close_ups: tuple[str, ...] = Field(
+        ("corrected",),
+        description="Structures to draw close up as well: names, patterns, 'flagged' for those "
+        "with findings, 'corrected' for before and after a correction",
     )
     panels: tuple[PanelRule, ...] = Field(
         (),
@@ -68,15 +77,20 @@ def run(workspace: Workspace, settings: GallerySettings, engine: Engine) -> Iter
     MissingDependency
         If there is something to draw and this machine has no graphics driver.
     NothingToDo
-        If a named case does not exist.
+        If a named case does not exist, or a close-up is asked of no structure.
     """
     # What a killed run left half written; no other command writes here meanwhile.
     remove_partial_files(workspace.layout.gallery_dir)
     style = Style(workspace.class_map, settings.panels, settings.picture())
     look = style.digest()
+    tile = tile_of(assign_panels(style.class_map, style.rules), style.settings)
+    plan = CloseUpPlan(workspace, settings.close_ups, tile)
+    plan.check()
+    close_ups: list[CloseUpTask] = []
     to_draw: list[DrawTask] = []
     for record in chosen_records(workspace, settings.cases):
         task = task_of(workspace, record, style, look)
+        close_ups += plan.tasks(record)
         known = task.files.read_record()
         if known is not None and known.get("digest") == task.digest and not settings.again:
             yield _outcome(task.case.id, "kept", known)
@@ -87,6 +101,7 @@ def run(workspace: Workspace, settings: GallerySettings, engine: Engine) -> Iter
         if outcome.status == "failed":
             failures[outcome.subject] = outcome.note
         yield outcome
+    yield from _draw_close_ups(close_ups, engine)
     write_page(workspace, failures)
 
 
@@ -109,6 +124,7 @@ def task_of(workspace: Workspace, record: CaseRecord, style: Style, look: str) -
         sources=count_sources([source_of(mask) for mask in in_force.values()]),
         accepted=len(accepted),
         absent=absent_in(record, class_map.names),
+        suspicious=tuple(each.finding for each in case_findings(layout, [case.id]).found),
     )
     return DrawTask(
         case=case,
@@ -121,6 +137,7 @@ def task_of(workspace: Workspace, record: CaseRecord, style: Style, look: str) -
         style=style,
         files=PictureFiles(layout.gallery_dir, case.id),
         digest=picture_digest(case, {n: m.id for n, m in in_force.items()}, info, look),
+        in_force=in_force,
     )
 
 
@@ -141,6 +158,30 @@ def _draw(tasks: list[DrawTask], engine: Engine) -> Iterator[Outcome]:
             yield Outcome(case_id, "failed", result.error or "no picture")
         else:
             yield _outcome(case_id, "done", result.value)
+
+
+def _draw_close_ups(tasks: list[CloseUpTask], engine: Engine) -> Iterator[Outcome]:
+    """Draw close-ups; one outcome for each case that has some."""
+    if not tasks:
+        return
+    driver = require_rendering()
+    ready = [replace(task, driver=driver) for task in tasks]
+    drawn: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
+    for result in engine.map(draw_close_up, ready, timeout_s=_TIMEOUT_S):
+        task = result.item
+        drawn.setdefault(task.case.id, [])
+        if result.value is None:
+            words = f"{task.subject}: {result.error or 'no picture'}"
+            reasons.setdefault(task.case.id, []).append(words)
+        else:
+            drawn[task.case.id].append(task.subject)
+    for case_id, names in drawn.items():
+        figures = {"close_ups": len(names)}
+        if case_id in reasons:
+            yield Outcome(case_id, "failed", "close-up of " + "; ".join(reasons[case_id]), figures)
+        else:
+            yield Outcome(case_id, "done", f"close-ups of {', '.join(names)}", figures)
 
 
 def _outcome(case_id: str, status: Status, record: dict[str, Any]) -> Outcome:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.anatomy import Structure
 from pipeline.volume import Grid
+from pipeline.workspace.finding_file import Finding
+from qc.flags import Suspicion
 from qc.look import ACCENT, BACKGROUND, DIM, LINE, MISSING, TEXT, WARN, Colour, font
 from qc.panels import LegendRow
 from qc.picture_layout import LEGEND_LINE_PX, MARGIN_PX, Column, legend_columns
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 Standing = Literal["present", "missing", "absent"]
 
 _TEXT_PX = 16
+_SMALLEST_TEXT_PX = 12
 _PATCH_PX = 14
+_MOST_NUMBERS = 3
 _OUTLINED: dict[str, Any] = {"stroke_width": 3, "stroke_fill": BACKGROUND}
 
 
@@ -35,6 +39,8 @@ class CaseInfo:
         How many of them a person accepted.
     absent : collection of str
         Structures of which a person said that they are not there.
+    suspicious : collection of Finding
+        What the machine noticed; the severe ones are drawn.
     """
 
     case_id: str
@@ -42,6 +48,7 @@ class CaseInfo:
     sources: Mapping[str, int] = field(default_factory=dict)
     accepted: int = 0
     absent: Collection[str] = ()
+    suspicious: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +63,15 @@ class Findings:
         Names of structures that a person called absent.
     unknown : tuple of int
         Label values that the class map does not know.
+    suspicions : mapping
+        What is said against structures, by name.
     """
 
     present: frozenset[int]
     cut: frozenset[int]
     absent: frozenset[str]
     unknown: tuple[int, ...]
+    suspicions: Mapping[str, Suspicion] = field(default_factory=dict)
 
     def standing(self, structure: Structure) -> Standing:
         """Say how a structure stands."""
@@ -137,7 +147,8 @@ def draw_footer(pen: "ImageDraw", left_px: int, bottom_px: int, *, scale: float)
     pen.line((left_px, baseline - 4, left_px + bar, baseline - 4), fill=DIM, width=3)
     words = (
         "10 cm      R, L: the patient's sides; patches stand right, left      hollow: no mask      "
-        "cut: the mask reaches the edge of the CT      absent: a person said so"
+        "thin frame: the CT ends here, bright where a mask is cut off by it (cut)      "
+        "absent: a person said so      outline and !: suspicious, see the number"
     )
     pen.text((left_px + bar + 10, baseline), words, DIM, font(15), anchor="ls")
 
@@ -156,9 +167,39 @@ def _draw_row(
         start = left + slots[member.side] * (_PATCH_PX + 3)
         across = _PATCH_PX if row.sided else 2 * _PATCH_PX + 3
         _draw_patch(pen, (start, top + 3, across), member, findings.standing(member))
+        suspicion = findings.suspicions.get(member.name)
+        if suspicion is not None:
+            box = (start - 1, top + 2, start + across, top + 3 + _PATCH_PX)
+            pen.rectangle(box, outline=suspicion.colour, width=2)
     words, colour = words_of(row, findings)
     start = left + 2 * _PATCH_PX + 12
-    pen.text((start, top + 10), _fit(words, width - (start - left)), colour, font(_TEXT_PX), "lm")
+    marks = _marks_of(row, findings)
+    room = width - (start - left) - sum(_mark_px(mark) for mark, _ in marks)
+    # Smaller letters before fewer: what stands at the end is the remark.
+    sizes = range(_TEXT_PX, _SMALLEST_TEXT_PX - 1, -1)
+    size = next((each for each in sizes if font(each).getlength(words) <= room), sizes[-1])
+    fitting = fit(words, room, size)
+    pen.text((start, top + 10), fitting, colour, font(size), "lm")
+    start += int(font(size).getlength(fitting)) + 6
+    for mark, severity in marks:
+        pen.text((start, top + 10), mark, severity, font(_TEXT_PX), "lm")
+        start += _mark_px(mark)
+
+
+def _marks_of(row: LegendRow, findings: Findings) -> list[tuple[str, Colour]]:
+    """Give the numbers of the findings about a line's structures, with their colours."""
+    marks = []
+    for member in row.members:
+        suspicion = findings.suspicions.get(member.name)
+        if suspicion is not None:
+            numbers = " ".join(str(number) for number in suspicion.numbers[:_MOST_NUMBERS])
+            more = " …" if len(suspicion.numbers) > _MOST_NUMBERS else ""
+            marks.append((f"!{numbers}{more}", suspicion.colour))
+    return marks
+
+
+def _mark_px(mark: str) -> int:
+    return int(font(_TEXT_PX).getlength(mark)) + 6
 
 
 def _draw_patch(
@@ -193,10 +234,11 @@ def _sides(some: Sequence[Structure], row: LegendRow) -> str:
     return " " + " ".join(str(member.side)[0].upper() for member in some)
 
 
-def _fit(words: str, room_px: int) -> str:
-    if font(_TEXT_PX).getlength(words) <= room_px:
+def fit(words: str, room_px: float, text_px: int = _TEXT_PX) -> str:
+    """Shorten words until they fit, with an ellipsis."""
+    if font(text_px).getlength(words) <= room_px:
         return words
-    while words and font(_TEXT_PX).getlength(words + "…") > room_px:
+    while words and font(text_px).getlength(words + "…") > room_px:
         words = words[:-1]
     return words.rstrip() + "…"
 

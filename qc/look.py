@@ -19,6 +19,12 @@ ACCENT: Colour = (76, 194, 214)
 OK: Colour = (95, 191, 122)
 WARN: Colour = (224, 168, 60)
 
+# Far apart for red-green-blind eyes too: one stays yellow to them, the other turns blue.
+FLAG_HIGH: Colour = (255, 74, 178)
+FLAG_MEDIUM: Colour = (255, 200, 40)
+FRAME: Colour = (86, 101, 115)
+CUT: Colour = (236, 242, 247)
+
 
 @cache
 def font(size_px: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":

@@ -5,13 +5,14 @@ no rule names goes into a last panel of its own: nothing is ever left out.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.anatomy import ClassMap, Structure
+from qc.scene import MOST_BODIES
 
 REST_TITLE = "other"
 
@@ -113,9 +114,23 @@ def assign_panels(class_map: ClassMap, rules: Sequence[PanelRule]) -> tuple[Pane
         members.setdefault(_rule_of(structure, rules), []).append(structure)
     every = (*rules, PanelRule(title=REST_TITLE))
     return tuple(
-        Panel(every[place], tuple(sorted(members[place], key=every[place].place_of)))
+        panel
         for place in sorted(members)
+        for panel in _panels_of(every[place], sorted(members[place], key=every[place].place_of))
     )
+
+
+def slugs_of(panels: Sequence[Panel]) -> tuple[str, ...]:
+    """Turn titles into names for files, each only once."""
+    slugs: list[str] = []
+    for panel in panels:
+        plain = re.sub(r"[^a-z0-9]+", "-", panel.title.lower()).strip("-") or "panel"
+        slug, number = plain, 1
+        while slug in slugs:
+            number += 1
+            slug = f"{plain}-{number}"
+        slugs.append(slug)
+    return tuple(slugs)
 
 
 def legend_rows(panel: Panel) -> tuple[LegendRow, ...]:
@@ -131,6 +146,15 @@ def legend_rows(panel: Panel) -> tuple[LegendRow, ...]:
         )
         for members in rows.values()
     )
+
+
+def _panels_of(rule: PanelRule, members: Sequence[Structure]) -> Iterator[Panel]:
+    """Make one panel, or several of more structures than a tile can tell apart."""
+    for number, start in enumerate(range(0, len(members), MOST_BODIES), start=1):
+        titled = (
+            rule if number == 1 else rule.model_copy(update={"title": f"{rule.title} {number}"})
+        )
+        yield Panel(titled, tuple(members[start : start + MOST_BODIES]))
 
 
 def _rule_of(structure: Structure, rules: Sequence[PanelRule]) -> int:

@@ -16,6 +16,9 @@ ROW_GAP_PX = 6
 LEGEND_LINE_PX = 21
 LEGEND_LINES = 13
 FOOTER_PX = 40
+FLAG_LINE_PX = 24
+FLAG_COLUMN_PX = 1150
+MOST_FLAG_LINES = 5
 
 _CT_WIDTH = 1.1
 _NARROWEST_PX = 150
@@ -58,12 +61,15 @@ class PictureLayout:
         The same everywhere in the picture.
     legend_lines : int
         Of the longest legend.
+    flag_lines : int
+        Of the list of findings below the legends.
     """
 
     columns: tuple[Column, ...]
     view_height_px: int
     px_per_mm: float
     legend_lines: int
+    flag_lines: int = 0
 
     @property
     def width_px(self) -> int:
@@ -81,9 +87,65 @@ class PictureLayout:
         return self.view_top_px(2) + 10
 
     @property
+    def flags_top_px(self) -> int:
+        """Where the list of findings begins: the legends end there."""
+        return self.legend_top_px + self.legend_lines * LEGEND_LINE_PX
+
+    @property
     def height_px(self) -> int:
         """Of the whole picture."""
-        return self.legend_top_px + self.legend_lines * LEGEND_LINE_PX + FOOTER_PX
+        return self.flags_top_px + self.flag_lines * FLAG_LINE_PX + FOOTER_PX
+
+    def view_box(self, column: Column, row: int) -> tuple[int, int, int, int]:
+        """Give left, top, right and bottom of one view."""
+        top = self.view_top_px(row)
+        right = column.left_px + column.width_px
+        return column.left_px, top, right, top + self.view_height_px
+
+    def panel_box(self, column: Column) -> tuple[int, int, int, int]:
+        """Give left, top, right and bottom of a column from its title to its legend."""
+        right = column.left_px + column.width_px
+        return column.left_px, HEADER_PX, right, self.flags_top_px
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How a point of the body gets into one view.
+
+    Attributes
+    ----------
+    box : tuple of int
+        The view: left, top, right, bottom in pixels of the picture.
+    centre_mm : tuple of float
+        What lies in its middle, in the frame of the surfaces.
+    from_behind : bool
+    """
+
+    box: tuple[int, int, int, int]
+    centre_mm: tuple[float, float, float]
+    px_per_mm: float
+    from_behind: bool = False
+
+    def place_px(self, point_mm: Sequence[float]) -> tuple[float, float]:
+        """Give column and row of a point, in pixels of the picture."""
+        left, top, right, bottom = self.box
+        across = (point_mm[0] - self.centre_mm[0]) * self.px_per_mm
+        up = (point_mm[2] - self.centre_mm[2]) * self.px_per_mm
+        middle = left + (right - left) / 2
+        return middle + (across if self.from_behind else -across), top + (bottom - top) / 2 - up
+
+    def field_of_view_px(self, body: Body) -> tuple[int, int, int, int]:
+        """Give the box in which the CT lies, in pixels of the picture."""
+        spacing = body.grid.spacing_mm
+        corners = [
+            self.place_px(
+                [(index - 0.5) * step for index, step in zip(corner, spacing, strict=True)]
+            )
+            for corner in ((0, 0, 0), body.grid.shape)
+        ]
+        (x0, y0), (x1, y1) = corners
+        left, top, right, bottom = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+        return round(left), round(top), round(right), round(bottom)
 
 
 def columns_of(panels: Sequence[Panel], width_px: int) -> tuple[Column, ...]:
@@ -105,6 +167,7 @@ def lay_out(
     settings: PictureSettings,
     *,
     body_width_mm: float | None = None,
+    flags: int = 0,
 ) -> PictureLayout:
     """Find the largest scale at which every panel shows all of its structures.
 
@@ -117,6 +180,8 @@ def lay_out(
     settings : PictureSettings
     body_width_mm : float, optional
         What the CT's column must show if there are no structures to go by.
+    flags : int
+        How many findings are listed.
     """
     columns = columns_of(panels, settings.width_px)
     height_mm = body.grid.extent_mm[2]
@@ -137,7 +202,13 @@ def lay_out(
         -(-count // legend_columns(column, count))
         for count, column in zip(legend_lines, columns[1:], strict=True)
     ]
-    return PictureLayout(columns, height_px, scale, max(lines, default=0))
+    flag_lines = min(-(-flags // flag_columns(settings.width_px)), MOST_FLAG_LINES)
+    return PictureLayout(columns, height_px, scale, max(lines, default=0), flag_lines)
+
+
+def flag_columns(width_px: int) -> int:
+    """Say in how many columns findings are listed."""
+    return max(1, (width_px - 2 * MARGIN_PX) // FLAG_COLUMN_PX)
 
 
 def legend_columns(column: Column, lines: int) -> int:

@@ -268,9 +268,9 @@ class Writer:
 
     def _preview(self, path: Path, result: Result, ct: NDArray[Any]) -> None:
         from pipeline.volume import write_file_atomically
-        from qc.drawing import png_of
         from qc.legend import CaseInfo
         from qc.picture import Subject, render_case
+        from qc.png_encoding import encode_png
 
         if self.request.style is None:
             return
@@ -278,7 +278,7 @@ class Writer:
         info = CaseInfo(result.name, sources={"prediction": result.found()})
         subject = Subject(result.labels, result.grid, ct, info)
         picture = render_case(subject, style.class_map, style.rules, style.settings, driver=driver)
-        write_file_atomically(path, png_of(picture.pixels, {"case": result.name}))
+        write_file_atomically(path, encode_png(picture.pixels, {"case": result.name}))
 
 
 def write_statistics(folder: Path, name: str, result: Result, ct: NDArray[Any]) -> None:

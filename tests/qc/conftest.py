@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.anatomy import ClassMap, Structure
-from pipeline.errors import MissingDependency
 from pipeline.volume import Grid
 from qc.legend import CaseInfo
 from qc.panels import PanelRule
 from qc.picture import Subject
 from qc.picture_layout import PictureSettings
-from qc.rendering_probe import require_rendering
 
 
 def structure(name: str, value: int, **fields: object) -> Structure:
@@ -65,15 +63,6 @@ def arms() -> Callable[..., Subject]:
         return Subject(**{**parts, **keywords})
 
     return make
-
-
-@pytest.fixture(scope="session")
-def driver() -> str:
-    """Say how pictures can be drawn here, or skip: that takes a graphics driver."""
-    try:
-        return require_rendering()
-    except MissingDependency as error:
-        pytest.skip(str(error))
 
 
 def pixels_of(picture: np.ndarray, colour: str) -> np.ndarray:

@@ -13,7 +13,15 @@ from pipeline.engine import Engine, ProcessEngine, SerialEngine
 from pipeline.errors import MissingDependency, NothingToDo
 from pipeline.stage import Outcome, load_settings, run_stage
 from pipeline.volume import label_boxes
-from pipeline.workspace import Mask, Provenance, Verdict, Workspace, write_mask
+from pipeline.workspace import (
+    Finding,
+    Mask,
+    Provenance,
+    Verdict,
+    Workspace,
+    write_findings,
+    write_mask,
+)
 from qc import gallery
 from qc.drawing import PICTURE_VERSION, PictureFiles, Style, paint_masks, source_of
 from qc.gallery import STAGE, GallerySettings, task_of
@@ -222,3 +230,62 @@ def test_every_setting_is_in_the_docs_and_the_settings_file() -> None:
     for name in GallerySettings.model_fields:
         assert f"`{name}`" in docs
         assert name in shipped
+
+
+@pytest.mark.rendering
+def test_everything_that_a_page_needs_lies_beside_the_picture(
+    two_cases: Workspace, driver: str
+) -> None:
+    found = [
+        Finding("island", "liver has an island", ("liver",), {}, "high"),
+        Finding("glance", "spleen is small", ("spleen",), {}, "low"),
+    ]
+    write_findings(two_cases.layout, "s0001", "plausibility", found)
+    draw(two_cases)
+    record, files = record_of(two_cases, "s0001"), files_of(two_cases, "s0001")
+    assert record["findings"] == [found[0].to_dict()]
+    with Image.open(files.pick_map) as image:
+        assert list(image.size) == [record["width"], record["height"]]
+        picks = np.asarray(image)
+    masks = two_cases.in_force("s0001")
+    assert set(record["structures"]) == set(masks)
+    grid = two_cases.case("s0001").grid
+    for name, told in record["structures"].items():
+        assert told["mask"] == masks[name].id
+        assert told["volume_ml"] == pytest.approx(masks[name].voxels * grid.voxel_ml, abs=1e-3)
+        if told["box_px"] is not None:
+            left, top, right, bottom = told["box_px"]
+            value = two_cases.class_map[name].value
+            assert (picks[top:bottom, left:right] == value).any()
+    assert any(told["box_px"] for told in record["structures"].values())
+    assert files.pick_script.read_text().startswith('masksmithPickMap("s0001", {')
+    (organs, rest) = record["panels"]
+    assert (organs["title"], organs["slug"], rest["slug"]) == ("organs", "organs", "other")
+    left, top, right, bottom = organs["box_px"]
+    with Image.open(files.panels / "organs.png") as panel, Image.open(files.picture) as whole:
+        assert np.array_equal(np.asarray(panel), np.asarray(whole)[top:bottom, left:right])
+
+
+@pytest.mark.rendering
+def test_other_findings_or_panels_draw_anew_and_leave_nothing_behind(
+    two_cases: Workspace, driver: str
+) -> None:
+    draw(two_cases)
+    odd = Finding("island", "liver has an island", ("liver",), {}, "medium")
+    write_findings(two_cases.layout, "s0001", "plausibility", [odd])
+    assert statuses(draw(two_cases)) == {"s0001": "done", "s0002": "kept"}
+    glance = Finding("glance", "liver is large", ("liver",), {}, "low")
+    write_findings(two_cases.layout, "s0001", "plausibility", [odd, glance])
+    assert statuses(draw(two_cases)) == {"s0001": "kept", "s0002": "kept"}
+    renamed = SETTINGS.model_copy(
+        update={"panels": (PanelRule(title="Soft parts", categories=("organ",)),)}
+    )
+    draw(two_cases, renamed)
+    files = files_of(two_cases, "s0001")
+    assert sorted(path.name for path in files.panels.iterdir()) == ["other.png", "soft-parts.png"]
+    files.pick_map.unlink()
+    assert statuses(draw(two_cases, renamed))["s0001"] == "done"
+
+
+def files_of(workspace: Workspace, case_id: str) -> PictureFiles:
+    return PictureFiles(workspace.layout.gallery_dir, case_id)

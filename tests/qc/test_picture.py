@@ -184,3 +184,15 @@ def test_words_of_the_case_change_the_header_only(draw: Callable, arms: Callable
     one, two = draw(plain).pixels, draw(other).pixels
     assert not np.array_equal(one[:84], two[:84])
     assert np.array_equal(one[84:], two[84:])
+
+
+def test_all_absent_is_a_picture_too(
+    draw: Callable, arms: Callable, two_arms: ClassMap, find: Find
+) -> None:
+    nothing = arms(labels=np.zeros((48, 30, 40), np.uint8, order="F"))
+    picture = draw(replace(nothing, info=CaseInfo("none", absent=two_arms.names)))
+    assert picture.findings.absent == set(two_arms.names)
+    assert len(find(picture.pixels[118 + 2 * 226 :], "red")) == 0
+    assert not picture.pick_map.values.any()
+    assert picture.places == {}
+    assert [panel.slug for panel in picture.panels] == ["arms", "trunk"]

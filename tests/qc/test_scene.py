@@ -29,13 +29,13 @@ def test_a_face_towards_the_viewer_has_the_colour_of_its_patch(
     renderer: TileRenderer, colour: tuple[int, int, int]
 ) -> None:
     views = renderer.draw([(cube(21), colour)], Framing((10.0, 10.0, 10.0), 3.0))
-    for seen in (views.front, views.back):
+    for seen in (views.front.pixels, views.back.pixels):
         assert np.abs(seen[50, 60].astype(int) - colour).max() < 30
 
 
 def test_a_cube_fills_its_place_and_nothing_else(renderer: TileRenderer) -> None:
     views = renderer.draw([(cube(21), (200, 200, 200))], Framing((10.0, 10.0, 10.0), 3.0))
-    filled = np.abs(views.front.astype(int) - BACKGROUND).sum(axis=2) > 60
+    filled = np.abs(views.front.pixels.astype(int) - BACKGROUND).sum(axis=2) > 60
     rows, columns = np.nonzero(filled)
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == pytest.approx((63, 63), abs=3)
     assert (rows.mean(), columns.mean()) == pytest.approx((49.5, 59.5), abs=1)
@@ -45,8 +45,8 @@ def test_the_nearer_structure_hides_the_farther_one(renderer: TileRenderer) -> N
     near = surface_of(np.ones((9, 2, 9), bool), (1.0, 1.0, 1.0), (6.0, 18.0, 6.0))
     bodies = [(cube(12), (220, 20, 20)), (near, (20, 20, 220))]
     views = renderer.draw(bodies, Framing((10.0, 10.0, 10.0), 3.0))
-    assert views.front[50, 60, 2] > 100 > views.front[50, 60, 0]
-    assert views.back[50, 60, 0] > 100 > views.back[50, 60, 2]
+    assert views.front.pixels[50, 60, 2] > 100 > views.front.pixels[50, 60, 0]
+    assert views.back.pixels[50, 60, 0] > 100 > views.back.pixels[50, 60, 2]
 
 
 def test_after_a_draw_the_tile_is_empty_again(renderer: TileRenderer) -> None:
@@ -56,7 +56,7 @@ def test_after_a_draw_the_tile_is_empty_again(renderer: TileRenderer) -> None:
         np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint32)
     )
     empty = renderer.draw([(nothing, (255, 0, 0))], Framing((0.0, 0.0, 0.0), 1.0))
-    assert np.abs(empty.front.astype(int) - BACKGROUND).max() <= 1
+    assert np.abs(empty.front.pixels.astype(int) - BACKGROUND).max() <= 1
 
 
 def test_an_error_while_drawing_is_raised(renderer: TileRenderer) -> None:

@@ -89,6 +89,36 @@ def test_left_and_right_are_told_apart(class_map, eyes):
     assert differences(class_map, pairs, SEEN_BY[eyes][0]).min() >= 12
 
 
+def counted(class_map):
+    """Ribs of either side and vertebrae, in their order along the body."""
+    spine = [f"vertebrae_{part}{n}" for part, count in (("C", 7), ("T", 12), ("L", 5))
+             for n in range(1, count + 1)]  # fmt: skip
+    spine += [name for name in ("vertebrae_S1", "sacrum") if name in class_map]
+    return [spine, *([f"rib_{side}_{n}" for n in range(1, 13)] for side in ("left", "right"))]
+
+
+@pytest.mark.parametrize(("apart", "everybody", "blind"), [(1, 20.0, 14.0), (2, 9.0, 7.0)])
+@pytest.mark.parametrize("eyes", SEEN_BY)
+def test_levels_that_follow_each_other_differ(class_map, eyes, apart, everybody, blind):
+    pairs = [pair for row in counted(class_map) for pair in zip(row, row[apart:], strict=False)]
+    assert len(pairs) >= 43
+    found = differences(class_map, pairs, SEEN_BY[eyes][0])
+    enough = everybody if eyes == "everybody" else blind
+    too_near = {
+        pair: round(float(d), 1) for pair, d in zip(pairs, found, strict=True) if d < enough
+    }
+    assert too_near == {}
+
+
+def test_a_structure_has_one_colour_in_both_shipped_maps():
+    ours, theirs = (
+        find_class_map(n, shipped_configs()) for n in ("class_map", "totalsegmentator_v2")
+    )
+    shared = [name for name in ours.names if name in theirs]
+    assert len(shared) > 80
+    assert [n for n in shared if ours[n].colour != theirs[n].colour] == []
+
+
 def test_left_is_the_lighter_tint_of_the_same_hue(class_map):
     for structure in class_map:
         if structure.side != "left" or structure.mirror is None:
