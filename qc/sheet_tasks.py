@@ -21,7 +21,8 @@ from qc.contact_sheet import (
     draw_contact_sheet,
     items_of_findings,
 )
-from qc.drawing import paint_masks, png_of
+from qc.drawing import paint_masks
+from qc.png_encoding import encode_png
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def draw_sheet(task: SheetTask) -> int:
     labels = paint_masks(task.case, task.masks, task.class_map.dtype)
     scan = SheetScan(task.case.id, read_ct(task.ct, task.case), labels, task.case.grid)
     pixels = draw_contact_sheet(scan, task.items, task.class_map)
-    data = png_of(pixels, {"case": task.case.id, "digest": task.digest})
+    data = encode_png(pixels, {"case": task.case.id, "digest": task.digest})
     write_file_atomically(task.file, data)
     return len(data)
 
