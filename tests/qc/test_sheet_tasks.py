@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from pipeline.engine import SerialEngine
+from pipeline.stage import run_stage
 from pipeline.workspace import Finding, Provenance, write_findings, write_mask
+from qc.gallery import STAGE, GallerySettings
 from qc.sheet_tasks import draw_contact_sheets
 
 MODEL = Provenance(origin="model", maker="model:first")
@@ -80,3 +82,12 @@ def test_a_case_that_cannot_be_drawn_fails_alone(two_cases):
     assert {name: outcome.status for name, outcome in outcomes.items()} == {"s0001": "failed"}
     assert outcomes["s0001"].note.startswith("contact sheet: ")
     assert two_cases.layout.contact_sheet("s0002").exists()
+
+
+@pytest.mark.rendering
+def test_the_gallery_draws_sheets_beside_its_pictures(driver, two_cases):
+    settings = GallerySettings(width_px=900, view_height_px=220, supersampling=1)
+    report = run_stage(STAGE, two_cases, settings, SerialEngine())
+    assert {o.subject: o.status for o in report.outcomes} == {"s0001": "done", "s0002": "done"}
+    assert two_cases.layout.contact_sheet("s0001").exists()
+    assert not two_cases.layout.contact_sheet("s0002").exists()
