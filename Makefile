@@ -102,7 +102,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -131,6 +131,8 @@ bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table 
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
+bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many pictures, processes, what takes the time
+	$(PYTHON_HERE) -m benchmarks.many_pictures $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

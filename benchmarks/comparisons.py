@@ -64,11 +64,11 @@ def _environment() -> Mapping[str, str]:
 COMPARISONS = (
     Comparison(
         name="rendering",
-        title="One picture of a subject, as PNG",
+        title="One picture of a subject, as PNG; ours with pick map and panels",
         ours="benchmarks.ours_rendering",
         peer="benchmarks.peer_preview",
         peer_name="TotalSegmentator 2.18.0 preview",
-        goal=12,
+        goal=15,
         runs=3,
         peer_python=PEER_PYTHON,
     ),

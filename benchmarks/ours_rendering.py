@@ -1,4 +1,4 @@
-"""Ours: what a worker of `masksmith gallery` does for one case, files in and pictures out.
+"""Ours: what a gallery worker does for one case: files in; pictures, pick map and panels out.
 
 python -m benchmarks.ours_rendering FOLDER
 """
@@ -28,7 +28,12 @@ def main(folder: Path) -> None:
     task = replace(task_of(workspace, record, style, style.digest()), driver=require_rendering())
 
     def facts(drawn: dict[str, Any]) -> dict[str, Any]:
-        return {"structures": len(drawn["present"]), "bytes": drawn["bytes"]}
+        return {
+            "structures": len(drawn["present"]),
+            "bytes": drawn["bytes"],
+            "panels": len(drawn["panels"]),
+            "picked": sum(told["box_px"] is not None for told in drawn["structures"].values()),
+        }
 
     serve(lambda: draw_case(task), facts)
 

@@ -36,7 +36,12 @@ _LINE_PX = 30
 _MUTED = 0.35
 _PAIRS: tuple[tuple[Side, Side], ...] = (("front", "back"), ("right", "left"))
 _SIDES: tuple[Side, ...] = ("front", "back", "right", "left")
-_ENDS: Mapping[Side, str] = {"front": "RL", "back": "LR", "right": "PA", "left": "AP"}
+_ENDS: Mapping[Side, tuple[str, str]] = {
+    "front": ("R", "L"),
+    "back": ("L", "R"),
+    "right": ("P", "A"),
+    "left": ("A", "P"),
+}
 
 
 @dataclass(frozen=True, slots=True)

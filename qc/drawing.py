@@ -168,7 +168,7 @@ def draw_case(task: DrawTask) -> dict[str, Any]:
         labels = paint_masks(task.case, task.masks, style.class_map.dtype)
         subject = Subject(labels, task.case.grid, ct.result(), task.info)
     picture = render_case(subject, style.class_map, style.rules, style.settings, driver=task.driver)
-    size = _write_pictures(picture, task.files, task.digest)
+    size = write_pictures(picture, task.files, task.digest)
     record = _record(task, picture, size, time.monotonic() - started)
     write_file_atomically(task.files.record, json.dumps(record).encode())
     return record
@@ -186,7 +186,7 @@ def paint_masks(
     return labels
 
 
-def _write_pictures(picture: Picture, files: PictureFiles, digest: str) -> int:
+def write_pictures(picture: Picture, files: PictureFiles, digest: str) -> int:
     """Write everything but the record, and return the size of the picture in bytes.
 
     Files of panels that are no more are taken away.

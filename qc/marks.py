@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
 from qc.flags import Flag, Suspicion
@@ -166,7 +165,7 @@ def _strips(
         yield (max(right - _EDGE_PX, left), top, right, bottom), (0, (right - 2, top))
 
 
-def _in_the_body(place_mm: tuple[float, float, float], body: Body) -> NDArray[np.float64]:
+def _in_the_body(place_mm: tuple[float, float, float], body: Body) -> list[float]:
     """Turn world millimetres into the frame of the surfaces."""
     index = np.linalg.inv(body.grid.affine) @ (*place_mm, 1.0)
-    return np.asarray(index[:3] * body.grid.spacing_mm)
+    return [float(at) for at in index[:3] * body.grid.spacing_mm]

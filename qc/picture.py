@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from typing import Any
@@ -236,7 +236,12 @@ def _show_panels(
             values = np.array([0, *there], sheet.picks.dtype)
             sheet.paste_views(renderer.draw(made.popleft().result(), framing), column, values)
             front, back = (
-                Projection(sheet.layout.view_box(column, row), *astuple(framing), row == 1)
+                Projection(
+                    sheet.layout.view_box(column, row),
+                    framing.centre_mm,
+                    framing.px_per_mm,
+                    row == 1,
+                )
                 for row in range(2)
             )
             views.append(_ShownPanel(panel, column, (front, back)))

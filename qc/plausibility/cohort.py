@@ -142,9 +142,9 @@ def size_of(voxels: int, box: Box, grid: Grid) -> Size:
     filled = voxels / max(1, math.prod(side.stop - side.start for side in box))
     middle = np.array([(side.start + side.stop - 1) / 2 for side in box])
     x, y, z = (float(at) for at in to_world(middle, grid))
-    return Size(
-        voxels * grid.voxel_ml, *lengths, filled, _edges(sides, axes, signs, grid), (x, y, z)
-    )
+    width, depth, height = lengths
+    edges = _edges(sides, axes, signs, grid)
+    return Size(voxels * grid.voxel_ml, width, depth, height, filled, edges, (x, y, z))
 
 
 def sizes_in(scene: CaseScene) -> dict[str, Size]:

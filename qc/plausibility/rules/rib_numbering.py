@@ -103,7 +103,7 @@ def _fall_mm(scene: CaseScene, upper: Rib, lower: Rib) -> float | None:
     from scipy.spatial import cKDTree
 
     one, other = surface_mm(scene, upper.name), surface_mm(scene, lower.name)
-    away, nearest = cKDTree(one[:, :2]).query(other[:, :2])
+    away, nearest = (np.asarray(each) for each in cKDTree(one[:, :2]).query(other[:, :2]))
     above = away <= _STRAIGHT_ABOVE_MM
     if np.count_nonzero(above) < _FEWEST_POINTS:
         return None
