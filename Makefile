@@ -49,7 +49,7 @@ demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks,
 	$(MASKSMITH) $(MORE)
 
 ##@ Your data, in this order
-.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate plausibility gallery
+.PHONY: init intake bootstrap transfer-heart import-rough retrain train-final evaluate stats plausibility gallery
 init: $(STAMP) ## make a workspace
 	$(MASKSMITH) $(MORE)
 intake: $(STAMP) ## FROM="PATH..." take CTs in: NIfTI, DICOM series, TotalSegmentator folders
@@ -68,6 +68,8 @@ train-final: $(STAMP) ## MODEL=3mm the models that leave the house; 1.5mm: five 
 	$(MASKSMITH) $(call flag,MODEL,--model) $(call flag,PART,--parts) $(MORE)
 evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted masks: Dice, NSD, figures
 	$(MASKSMITH) $(call flag,TRUTH,--truth) $(call flag,PREDICTIONS,--predictions) $(call flag,OUT,--out) $(MORE)
+stats: $(STAMP) ## FROM=CT SEG=PATH TO=FILE volume, HU, place of every structure; without them of the workspace
+	$(MASKSMITH) $(call flag,FROM,--input) $(call flag,SEG,--segmentation) $(call flag,TO,--out) $(MORE)
 plausibility: $(STAMP) ## find masks that cannot be: rules of anatomy, density and size
 	$(MASKSMITH) $(MORE)
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
@@ -83,7 +85,7 @@ simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 
 ##@ In between
-.PHONY: verdict status next-cases effort doctor
+.PHONY: verdict status next-cases effort aging cohort doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
 	$(MASKSMITH) $(MORE)
 status: $(STAMP) ## where every case, structure and round stands
@@ -92,6 +94,10 @@ next-cases: $(STAMP) ## ROUND=N the cases to correct next, and why
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
 effort: $(STAMP) ## ARGS="--plot effort.png" what correcting took, and what is left
 	$(MASKSMITH) $(MORE)
+aging: $(STAMP) ## STRUCTURES=a,b TO=DIR volume and density over age, with a fit; after stats
+	$(MASKSMITH) $(call flag,STRUCTURES,--structures) $(call flag,TO,--out) $(MORE)
+cohort: $(STAMP) ## TO=DIR age, sex, site and image type of the cases, as a figure
+	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 

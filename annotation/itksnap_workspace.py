@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from annotation.formats.writers import Segment
-from annotation.windows import Window
+from pipeline.anatomy.windows import Window
 from pipeline.volume import write_file_atomically
 
 CT_FILE = "ct.nii.gz"

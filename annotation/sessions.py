@@ -30,7 +30,7 @@ from annotation.handout import (
     write_handout,
 )
 from annotation.person import person_or_login
-from annotation.windows import WINDOWS, Window, window_for
+from pipeline.anatomy.windows import WINDOWS, Window, window_for
 from pipeline.errors import BadInput, MissingDependency, UsageError
 from pipeline.volume import write_nifti
 from pipeline.workspace import CaseRecord, Mask, Workspace

@@ -8,7 +8,7 @@ vtkMRMLSegmentationDisplayNode, vtkMRMLSliceCompositeNode).
 from pathlib import Path
 from xml.etree import ElementTree
 
-from annotation.windows import Window
+from pipeline.anatomy.windows import Window
 from pipeline.volume import write_file_atomically
 
 CT_FILE = "ct.nii.gz"

@@ -102,4 +102,14 @@ COMPARISONS = (
         runs=3,
         same=("structures", "mean"),
     ),
+    Comparison(
+        name="measuring",
+        title="Volume, HU, centroid and border of every structure of a case",
+        ours="benchmarks.ours_measuring",
+        peer="benchmarks.peer_measuring",
+        peer_name="NumPy, one mask after the other",
+        goal=50,
+        runs=3,
+        same=("structures", "digest"),
+    ),
 )

@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StageRef:
-    """Where a stage lives and what it does, known before its module is imported."""
+    """Where a stage lives and what it does, known before its module is imported.
+
+    Attributes
+    ----------
+    takes_files : bool
+        Its command also works on a CT and a segmentation without a workspace;
+        `pipeline.cli.<name>` builds it.
+    """
 
     name: str
     module: str
     summary: str
+    takes_files: bool = False
 
     def load(self) -> Stage:
         """Import the stage's module and return the `Stage` it exports.
@@ -98,6 +106,12 @@ STAGES: tuple[StageRef, ...] = (
         "evaluate",
         "training.evaluate",
         "Score predictions against truth: Dice and NSD, with intervals by patient.",
+    ),
+    StageRef(
+        "stats",
+        "qc.stats",
+        "Measure volume, Hounsfield units and place of every structure.",
+        takes_files=True,
     ),
     StageRef(
         "plausibility",

@@ -26,6 +26,7 @@ from qc.panels import PanelRule, assign_panels
 from qc.picture import tile_of
 from qc.picture_layout import PictureSettings
 from qc.rendering_probe import require_rendering
+from qc.sheet_tasks import draw_contact_sheets
 from qc.surfaces import FINEST_MM
 
 _TIMEOUT_S = 900.0
@@ -96,6 +97,8 @@ def run(workspace: Workspace, settings: GallerySettings, engine: Engine) -> Iter
             yield _outcome(task.case.id, "kept", known)
         else:
             to_draw.append(task)
+    records = chosen_records(workspace, settings.cases)
+    yield from draw_contact_sheets(workspace, records, engine, again=settings.again)
     failures: dict[str, str] = {}
     for outcome in _draw(to_draw, engine):
         if outcome.status == "failed":

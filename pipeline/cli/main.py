@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def _stage(ref: StageRef) -> CommandRef:
     """Return the command of a stage, built from its settings when it is called."""
+    if ref.takes_files:
+        return _file_command(ref)
 
     def load(context: click.Context) -> click.Command:
         from pipeline.cli.stage_command import stage_command
@@ -33,7 +35,7 @@ def _stage(ref: StageRef) -> CommandRef:
     return CommandRef(ref.name, ref.summary, load)
 
 
-def _file_command(ref: FileCommandRef) -> CommandRef:
+def _file_command(ref: FileCommandRef | StageRef) -> CommandRef:
     """Return a command on files; `pipeline.cli.<name>` builds it from its settings."""
 
     def load(context: click.Context) -> click.Command:
@@ -56,6 +58,8 @@ SECTIONS = {
         imported("verdict", "Accept masks, send them back, call structures absent."),
         imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("effort", "Show what correcting took, from round to round, and what is left."),
+        imported("aging", "Draw volume and density of structures over age, with a fit."),
+        imported("cohort", "Draw age, sex, site and image type of the cases."),
         imported("doctor", "Check the files against the ledger."),
     ),
     "Out to other programs, and back": (

@@ -41,7 +41,7 @@ from pipeline.cli.output import write_json
 @click.option("--by", default="", metavar="NAME", help="Who corrects  [default: the login name]")
 @click.option(
     "--window",
-    type=click.Choice(["soft", "lung", "bone"]),
+    type=click.Choice(["soft", "lung", "bone", "brain"]),
     help="Grey values to begin with  [default: by the first structure]",
 )
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from pipeline.cli.stage_command import settings_file
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.anatomy import ClassMap
     from pipeline.cli.ct_and_labels import CtAndLabels
     from pipeline.stage import FileCommand
     from pipeline.stages import FileCommandRef
@@ -44,6 +46,16 @@ EPILOG = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is read, and where it is written."""
+
+    ct: Path
+    segmentation: Path
+    output: Path
+    sheet: Path | None
+
+
 def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
     """Return the command, with one option per field of its settings."""
     command = ref.load()
@@ -51,25 +63,29 @@ def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
         ["-o", "--output"], required=True, metavar="OUT", help="The picture, a .png file.",
         type=click.Path(dir_okay=False, path_type=Path),
     )  # fmt: skip
-    force = click.Option(["--force"], is_flag=True, help="Replace what is at OUT.")
+    sheet = click.Option(
+        ["--sheet"], metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+        help="Also CT slices through what is suspected, a .png file.",
+    )  # fmt: skip
+    force = click.Option(["--force"], is_flag=True, help="Replace what is at OUT and FILE.")
     options = options_of(command.Settings, settings_file(ref.name, call_of(context)))
 
     @click.pass_context
     def callback(
-        inner: click.Context, /, ct: Path, segmentation: Path, output: Path, force: bool, **v: Any
+        inner: click.Context, /, output: Path, sheet: Path | None, force: bool, **v: Any
     ) -> None:
-        if output.suffix.lower() != ".png":
-            raise UsageError(f"{output}: expected a file that ends in .png")
-        refuse_existing(output, force=force)
-        run(command, call_of(inner), flags_given(inner, v), (ct, segmentation, output))
+        for path in filter(None, (output, sheet)):
+            if path.suffix.lower() != ".png":
+                raise UsageError(f"{path}: expected a file that ends in .png")
+            refuse_existing(path, force=force)
+        files = _Files(v.pop("ct"), v.pop("segmentation"), output, sheet)
+        run(command, call_of(inner), flags_given(inner, v), files)
 
-    params = [*ct_and_labels_options(), output, force, *options]
+    params = [*ct_and_labels_options(), output, sheet, force, *options]
     return Command(ref.name, callback=callback, params=params, help=HELP, epilog=EPILOG)
 
 
-def run(
-    command: FileCommand, call: Call, flags: Mapping[str, Any], files: tuple[Path, Path, Path]
-) -> None:
+def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _Files) -> None:
     """Draw what the files hold and say what was found."""
     from pipeline.cli.predict_plan import preview_style
     from pipeline.stage import load_settings
@@ -77,21 +93,37 @@ def run(
     from qc.png_encoding import encode_png
     from qc.preview import PreviewSettings, Seen, draw_preview
 
-    ct, segmentation, output = files
+    output = files.output
     settings = load_settings(command, call.configs_path, flags)
     if not isinstance(settings, PreviewSettings):
         raise TypeError(f"expected PreviewSettings, found {type(settings).__name__}")
     class_map = class_map_for_files(call, settings.class_map)
     style, driver = preview_style(call.configs_path, class_map[0])
-    read = read_ct_and_labels(call, (ct, segmentation), class_map, ignore_unknown=True)
+    read = read_ct_and_labels(call, (files.ct, files.segmentation), class_map, ignore_unknown=True)
     seen = Seen(read.name, read.ct, read.grid, read.segmentation)
     found = _suspicions(call, settings, seen, style)
     picture = draw_preview(seen, style, driver, found)
     output.parent.mkdir(parents=True, exist_ok=True)
     if settings.pick_map:
         write_file_atomically(output.with_suffix(".picks.png"), picture.pick_map.png())
+    if files.sheet is not None:
+        _write_sheet(files.sheet, read, found, class_map[0])
     write_file_atomically(output, encode_png(picture.pixels, {"case": read.name}))
     _say(call, output, (picture, style), found, read)
+
+
+def _write_sheet(
+    path: Path, read: CtAndLabels, found: tuple[Finding, ...], class_map: ClassMap
+) -> None:
+    """Draw CT slices through what is suspected."""
+    from pipeline.volume import write_file_atomically
+    from qc.contact_sheet import SheetScan, draw_contact_sheet, items_of_findings
+    from qc.png_encoding import encode_png
+
+    scan = SheetScan(read.name, read.ct, read.segmentation.labels, read.grid)
+    sheet = draw_contact_sheet(scan, items_of_findings(found, class_map), class_map)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file_atomically(path, encode_png(sheet, {"case": read.name}))
 
 
 def _suspicions(

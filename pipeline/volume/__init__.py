@@ -20,7 +20,7 @@ from pipeline.volume.atomic_file import (
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes, occurring_values
 from pipeline.volume.grid import Grid, GridMismatch
-from pipeline.volume.measurements import Measurement, measure_labels
+from pipeline.volume.measurements import Measurement, measure_labels, measure_mask
 from pipeline.volume.nifti import (
     NiftiError,
     NiftiLimits,
@@ -29,7 +29,7 @@ from pipeline.volume.nifti import (
     read_nifti_grid,
 )
 from pipeline.volume.nifti_writing import encode_nifti, write_nifti
-from pipeline.volume.orientation import from_canonical, to_canonical
+from pipeline.volume.orientation import canonical_view, from_canonical, to_canonical
 from pipeline.volume.overlap import Overlap, label_overlaps, mask_overlap, on_union_box
 from pipeline.volume.resample import resample_image, resample_labels
 from pipeline.volume.surface_distance import (
@@ -50,6 +50,7 @@ __all__ = [
     "SurfaceAgreement",
     "atomic_path",
     "bounding_box",
+    "canonical_view",
     "encode_nifti",
     "from_canonical",
     "grow_box",
@@ -58,6 +59,7 @@ __all__ = [
     "label_overlaps",
     "mask_overlap",
     "measure_labels",
+    "measure_mask",
     "normalised_surface_dice",
     "occurring_values",
     "on_union_box",

@@ -10,6 +10,21 @@ from pipeline.volume.grid import Grid
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
+def canonical_view(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], Grid]:
+    """Look at an array as :func:`to_canonical` turns it, without a copy; in any memory order."""
+    axes, signs = grid.world_axes()
+    order = tuple(int(axis) for axis in np.argsort(axes))
+    turned = array.transpose(order)
+    affine = np.array(grid.affine)[:, [*order, 3]]
+    for axis, voxel_axis in enumerate(order):
+        if signs[voxel_axis] < 0:
+            turned = np.flip(turned, axis)
+            affine[:3, 3] += affine[:3, axis] * (turned.shape[axis] - 1)
+            affine[:3, axis] *= -1
+    i, j, k = turned.shape
+    return turned, Grid((i, j, k), affine)
+
+
 def to_canonical(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], Grid]:
     """Permute and flip axes to the closest RAS+ orientation; no voxel value changes.
 
@@ -25,17 +40,8 @@ def to_canonical(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], G
     grid : Grid
         The grid of the turned array; the same voxels at the same world places.
     """
-    axes, signs = grid.world_axes()
-    order = tuple(int(axis) for axis in np.argsort(axes))
-    turned = array.transpose(order)
-    affine = np.array(grid.affine)[:, [*order, 3]]
-    for axis, voxel_axis in enumerate(order):
-        if signs[voxel_axis] < 0:
-            turned = np.flip(turned, axis)
-            affine[:3, 3] += affine[:3, axis] * (turned.shape[axis] - 1)
-            affine[:3, axis] *= -1
-    i, j, k = turned.shape
-    return np.asfortranarray(turned), Grid((i, j, k), affine)
+    turned, canonical = canonical_view(array, grid)
+    return np.asfortranarray(turned), canonical
 
 
 def from_canonical(array: NDArray[Scalar], grid: Grid) -> NDArray[Scalar]:

@@ -139,6 +139,29 @@ class Layout:
         """The static gallery."""
         return self.root / "gallery"
 
+    def contact_sheet(self, case_id: str) -> Path:
+        """Give the path of the slices through what findings of a case name."""
+        return self.gallery_dir / "sheets" / f"{check_id(case_id, 'case')}.png"
+
+    @property
+    def stats_dir(self) -> Path:
+        """What was measured of every case, and the tables of it."""
+        return self.root / "stats"
+
+    def stats_record(self, case_id: str) -> Path:
+        """Give the path of what was measured of one case."""
+        return self.stats_dir / "records" / f"{check_id(case_id, 'case')}.json"
+
+    @property
+    def stats_csv(self) -> Path:
+        """One line per case and structure."""
+        return self.stats_dir / "measurements.csv"
+
+    @property
+    def stats_parquet(self) -> Path:
+        """The same with types, for pandas, Polars, R."""
+        return self.stats_dir / "measurements.parquet"
+
     @property
     def scratch_dir(self) -> Path:
         """Work files that may be deleted whenever no command runs."""

@@ -150,8 +150,8 @@ def test_what_cannot_be_opened_leaves_nothing(workspace, drawn_case, tmp_path):
         opened(workspace, tmp_path / "s", names=("livre",))
     with pytest.raises(UsageError, match="which structures"):
         opened(workspace, tmp_path / "s", names=())
-    with pytest.raises(UsageError, match="window 'brain'"):
-        opened(workspace, tmp_path / "s", window="brain")
+    with pytest.raises(UsageError, match="window 'teeth'"):
+        opened(workspace, tmp_path / "s", window="teeth")
     with pytest.raises(NothingToDo, match="s0007"):
         open_session(workspace, SessionRequest("s0007", ("liver",), "slicer", tmp_path / "s"))
     (tmp_path / "file").write_text("")

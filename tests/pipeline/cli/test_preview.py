@@ -163,3 +163,22 @@ def test_every_setting_is_an_option_and_in_the_docs(capsys: pytest.CaptureFixtur
     for name in PreviewSettings.model_fields:
         assert f"--{name.replace('_', '-')}" in said
         assert f"`{name}`" in page
+
+
+@pytest.mark.rendering
+def test_a_sheet_shows_slices_through_what_is_suspected(
+    driver: str,
+    preview: Callable,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, sheet = tmp_path / "seen.png", tmp_path / "new" / "sheet.png"
+    assert preview(*files, out, "--sheet", str(sheet), "--json") == 0
+    capsys.readouterr()
+    with Image.open(sheet) as picture:
+        assert picture.width in (952, 1896)
+        assert json.loads(picture.text["masksmith"]) == {"case": "ct"}
+    assert preview(*files, tmp_path / "other.png", "--sheet", str(sheet)) == 2
+    assert not (tmp_path / "other.png").exists()
+    assert preview(*files, tmp_path / "other.png", "--sheet", "sheet.jpg") == 2

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.anatomy import Structure
+from pipeline.anatomy.structure import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ WINDOWS = {
     "soft": Window("soft", 40.0, 400.0),
     "lung": Window("lung", -600.0, 1500.0),
     "bone": Window("bone", 400.0, 1800.0),
+    "brain": Window("brain", 40.0, 80.0),
 }
-"""The presets of radiology's workstations (W/L 400/40, 1500/-600, 1800/400)."""
+"""The presets of radiology's workstations (W/L 400/40, 1500/-600, 1800/400, 80/40)."""
 
 
 def window_for(structures: list[Structure]) -> Window:
@@ -39,4 +40,6 @@ def window_for(structures: list[Structure]) -> Window:
     if first.category == "bone":
         return WINDOWS["bone"]
     words = set(first.name.split("_"))
-    return WINDOWS["lung" if words & {"lung", "lungs", "trachea"} else "soft"]
+    if words & {"lung", "lungs", "trachea"}:
+        return WINDOWS["lung"]
+    return WINDOWS["brain" if "brain" in words else "soft"]
