@@ -307,7 +307,7 @@ def test_a_damaged_pick_map_and_a_full_browser_are_said(open_page: Open, tmp_pat
     (site.folder / "pickmaps" / "s0002.js").unlink()
     site.write_page()
     page = open_page(site.page)
-    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
     page.evaluate("openCase(state.shown.findIndex((one) => one.id === 's0001'))")
     until(page, "document.getElementById('told').textContent.includes('cut off')")
     page.evaluate("openCase(state.shown.findIndex((one) => one.id === 's0002'))")
