@@ -156,6 +156,8 @@ def test_from_a_server_verdicts_go_to_the_ledger(
     page = open_page(f"{address}/gallery/index.html")
     until(page, "server.user === 'ben'")
     assert not page.is_visible("#by")
+    address_of_liver = "editorAddress(caseById.get('s0001'), placeOf.get('liver'))"
+    assert page.evaluate(address_of_liver) == "/editor.html#s0001/liver"
     flag_and_accept(page)
     assert "3 kept here, sent in a moment" in page.inner_text("#saved")
     page.keyboard.press("Control+z")
