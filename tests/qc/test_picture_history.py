@@ -1,12 +1,15 @@
 """Earlier pictures are kept when a newer round is drawn, and only then."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from pipeline.engine import SerialEngine
+from pipeline.stage import run_stage
 from pipeline.workspace import Provenance, Verdict, Workspace
 from qc.drawing import PictureFiles
+from qc.gallery import STAGE, GallerySettings
 from qc.page_data import page_data
 from qc.picture_history import earlier_pictures, history_dir, keep_earlier_picture
 from tests.fixtures.gallery_sites import draw_without_rendering
@@ -77,3 +80,24 @@ def test_the_newest_round_comes_first_and_damaged_notes_are_passed_over(
     (folder / f"a-b-{'4' * 12}.json").write_text('{"round": 4, "size": [4, 3]}')
     found = earlier_pictures(first.gallery)["a-b"]
     assert [each.round for each in found] == [2, 1, None]
+
+
+def test_the_stage_keeps_the_picture_before_it_draws(
+    workspace: Workspace,
+    first: PictureFiles,
+    add_masks: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[str] = []
+
+    def draw(tasks: list, engine: object) -> Iterator:
+        drawn.extend(task.case.id for task in tasks)
+        assert len(earlier_pictures(first.gallery)["s0001"]) == 1
+        yield from ()
+
+    monkeypatch.setattr("qc.gallery._draw", draw)
+    add_masks(workspace.case("s0001"), round_of(2))
+    run_stage(STAGE, workspace, GallerySettings(), SerialEngine())
+    assert drawn == ["s0001"]
+    page = (first.gallery / "index.html").read_text(encoding="utf-8")
+    assert '"round":1,"size":[900,390]' in page
