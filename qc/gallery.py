@@ -24,6 +24,7 @@ from qc.legend import CaseInfo, count_sources
 from qc.page import write_page
 from qc.panels import PanelRule, assign_panels
 from qc.picture import tile_of
+from qc.picture_history import keep_earlier_picture
 from qc.picture_layout import PictureSettings
 from qc.rendering_probe import require_rendering
 from qc.sheet_tasks import draw_contact_sheets
@@ -96,6 +97,7 @@ def run(workspace: Workspace, settings: GallerySettings, engine: Engine) -> Iter
         if known is not None and known.get("digest") == task.digest and not settings.again:
             yield _outcome(task.case.id, "kept", known)
         else:
+            keep_earlier_picture(record, task.files, known)
             to_draw.append(task)
     records = chosen_records(workspace, settings.cases)
     yield from draw_contact_sheets(workspace, records, engine, again=settings.again)

@@ -1,21 +1,55 @@
-"""The gallery's page: one HTML file with everything in it, to be opened from disk.
+"""The gallery's page: an HTML file with its data, a script and a style beside it.
 
-Its data stand in the page as JSON, since a page from disk may not read other files. Whatever comes
-from outside (ids, phases, makers) is escaped there and set as text in the browser, never as HTML.
+It opens from disk and from the server alike. The data stand in the page as JSON, since a page from
+disk may not read other files; whatever comes from outside (ids, phases, makers) is escaped there
+and set as text in the browser, never as HTML. The page's policy allows no script that stands in
+the page itself, so that nothing written into it can ever run.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from pipeline.volume import write_file_atomically
-from pipeline.workspace import CaseRecord, Workspace, now_utc
-from pipeline.workspace.status import workspace_status
-from qc.drawing import PictureFiles, source_of
-from qc.legend import count_sources
+from pipeline.workspace import Workspace
+from qc.page_data import page_data
 
-_SHOWN_META = ("age", "gender", "sex", "institute", "site", "study_type", "pathology")
+SCRIPTS = (
+    "cases",
+    "verdicts",
+    "server",
+    "filters",
+    "grid",
+    "pick_map",
+    "viewer",
+    "compare",
+    "deciding",
+    "aside",
+    "column",
+    "keys",
+    "start",
+)
+"""The parts of the script, in the order in which they stand in the page."""
+
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        # A page from disk is of no origin that 'self' would mean, hence file:.
+        "script-src 'self' file:",
+        "style-src 'self' file:",
+        "img-src 'self' file: data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+"""What the page may load: what lies beside it, and its own server."""
+
+_LETTERS_OF_DIGEST = 12
 
 
 def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
@@ -27,29 +61,27 @@ def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
     failures : mapping
         Case id to the reason why it could not be drawn in this run.
     """
-    states = {case.id: case.state for case in workspace_status(workspace).cases}
-    names = {name: place for place, name in enumerate(workspace.class_map.names)}
-    cases = [
-        _case(workspace, record, names, failures.get(record.case.id, ""))
-        | {"state": states.get(record.case.id, "")}
-        for record in workspace.records()
-    ]
-    data = {
-        "workspace": workspace.path.resolve().name,
-        "class_map": workspace.class_map.name,
-        "structures": list(names),
-        "written": now_utc(),
-        "cases": cases,
-    }
-    page = page_html(data)
-    write_file_atomically(workspace.layout.gallery_dir / "index.html", page.encode())
+    write_page_files(workspace.layout.gallery_dir, page_data(workspace, failures))
+
+
+def write_page_files(gallery: Path, data: Mapping[str, Any]) -> None:
+    """Write the page with its script and style, the page last; others of its kind go."""
+    parts = _script_and_style()
+    for name, content in parts.items():
+        write_file_atomically(gallery / "page" / name, content.encode())
+    write_file_atomically(gallery / "index.html", page_html(data).encode())
+    for old in (gallery / "page").iterdir():
+        if old.name not in parts:
+            old.unlink()
 
 
 def page_html(data: Mapping[str, Any]) -> str:
-    """Put style, script and data into the page."""
+    """Put the data and the names of script and style into the page."""
+    script, style = _script_and_style()
     parts = {
-        "/*STYLE*/": _part("gallery.css"),
-        "/*SCRIPT*/": _part("gallery.js"),
+        "/*POLICY*/": POLICY,
+        "/*STYLE*/": f"page/{style}",
+        "/*SCRIPT*/": f"page/{script}",
         "/*DATA*/": script_safe_json(data),
     }
     before, page = "", _part("gallery.html")
@@ -67,35 +99,17 @@ def script_safe_json(data: Mapping[str, Any]) -> str:
     return text
 
 
-def _case(
-    workspace: Workspace, record: CaseRecord, places: Mapping[str, int], failure: str
-) -> dict[str, Any]:
-    case = record.case
-    drawn = PictureFiles(workspace.layout.gallery_dir, case.id).read_record()
-    in_force = {name: mask for name, mask in record.in_force().items() if name in places}
-    meta = [f"{key} {case.meta[key]}" for key in _SHOWN_META if case.meta.get(key)]
-    return {
-        "id": case.id,
-        "phase": case.phase or "",
-        "meta": meta,
-        "grid": str(case.grid).partition(", origin")[0],
-        "sources": count_sources([source_of(mask) for mask in in_force.values()]),
-        "accepted": len(record.accepted()),
-        "excluded": record.excluded,
-        "failure": failure,
-        "picture": None if drawn is None else _picture(drawn, places),
+def _script_and_style() -> dict[str, str]:
+    """Give both by file name; it changes with the content, so that no browser keeps an old one."""
+    contents = {
+        "js": "".join(_part(f"scripts/{name}.js") for name in SCRIPTS),
+        "css": _part("gallery.css"),
     }
-
-
-def _picture(drawn: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
     return {
-        "version": drawn["digest"][:12],
-        "size": [drawn["width"], drawn["height"]],
-        "present": [places[name] for name in drawn["present"] if name in places],
-        "cut": [places[name] for name in drawn["cut"] if name in places],
-        "unknown": drawn["unknown_values"],
+        f"gallery-{hashlib.sha256(text.encode()).hexdigest()[:_LETTERS_OF_DIGEST]}.{ending}": text
+        for ending, text in contents.items()
     }
 
 
 def _part(name: str) -> str:
-    return (resources.files("qc") / "page_files" / name).read_text(encoding="utf-8")
+    return resources.files("qc").joinpath("page_files", *name.split("/")).read_text("utf-8")
