@@ -1,0 +1,202 @@
+"""Where rules draw the line: numbers and tables of `configs/plausibility.yaml`, each with a source.
+
+In tables ``{side}`` in a name stands for left and right; a row with it is two rows.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.anatomy import shipped_configs
+from pipeline.errors import BadInput
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(min_length=3)
+
+
+class Threshold(_Row):
+    """One number and where it comes from."""
+
+    value: float
+
+
+class VolumeRange(_Row):
+    """Volumes beyond which a whole structure of an adult is doubtful.
+
+    Attributes
+    ----------
+    structures : tuple of str
+        Names or shell patterns.
+    """
+
+    structures: tuple[str, ...]
+    low_ml: float
+    high_ml: float
+
+
+class DensityRange(_Row):
+    """Medians (HU) beyond which a structure is doubtful; for one contrast phase or all."""
+
+    structures: tuple[str, ...]
+    low_hu: float
+    high_hu: float
+    phases: tuple[str, ...] = ()
+
+
+class Touching(_Row):
+    """Two structures that lie no farther apart than this where both are whole."""
+
+    first: str
+    second: str
+    at_most_mm: float
+
+
+class Apart(_Row):
+    """Two structures whose surfaces do not share more than this."""
+
+    first: str
+    second: str
+    at_most_cm2: float
+
+
+class HeightOrder(_Row):
+    """A structure that stands above another: centre above centre by at least this."""
+
+    upper: str
+    lower: str
+    at_least_mm: float
+
+
+class HeightSpan(_Row):
+    """Vertebrae between which a structure's centre stands (upper, lower)."""
+
+    structure: str
+    upper: str
+    lower: str
+
+
+class Inside(_Row):
+    """A structure that lies within the box around others, grown by a margin (mm)."""
+
+    inner: str
+    outer: tuple[str, ...]
+    margin_mm: float
+
+
+class Thresholds(BaseModel):
+    """All limits of all rules.
+
+    ``thresholds["name"]`` gives a number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    numbers: Mapping[str, Threshold]
+    volumes: tuple[VolumeRange, ...] = ()
+    densities: tuple[DensityRange, ...] = ()
+    touching: tuple[Touching, ...] = ()
+    apart: tuple[Apart, ...] = ()
+    height_order: tuple[HeightOrder, ...] = ()
+    height_span: tuple[HeightSpan, ...] = ()
+    inside: tuple[Inside, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both_sides(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            name: [each for row in rows for each in _sided(row)] if isinstance(rows, list) else rows
+            for name, rows in values.items()
+        }
+
+    def __getitem__(self, name: str) -> float:
+        """Give a number; KeyError names the missing one."""
+        return self.numbers[name].value
+
+    def volume_of(self, structure: str) -> VolumeRange | None:
+        """Give the first row of volumes that fits a structure."""
+        return next((row for row in self.volumes if fits(structure, row.structures)), None)
+
+    def density_of(self, structure: str, phase: str | None) -> DensityRange | None:
+        """Give the first row of densities that fits a structure and a phase."""
+        return next(
+            (
+                row
+                for row in self.densities
+                if fits(structure, row.structures) and (not row.phases or phase in row.phases)
+            ),
+            None,
+        )
+
+
+def shipped_thresholds() -> Thresholds:
+    """Give the thresholds that Masksmith ships."""
+    return with_shipped({})
+
+
+def with_shipped(given: Mapping[str, Any]) -> Thresholds:
+    """Complete some thresholds with the shipped ones.
+
+    Parameters
+    ----------
+    given : mapping
+        Numbers replace those of the same name, a table replaces the whole table.
+
+    Raises
+    ------
+    ValueError
+        If a number is named that no rule reads, or a row is not as it should be.
+    """
+    shipped = _shipped()
+    numbers = given.get("numbers") or {}
+    unknown = sorted(set(numbers) - set(shipped["numbers"]))
+    if unknown:
+        near = get_close_matches(unknown[0], shipped["numbers"], n=2)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"no rule reads a threshold {', '.join(unknown)}{hint}")
+    return Thresholds.model_validate(
+        {**shipped, **given, "numbers": {**shipped["numbers"], **numbers}}
+    )
+
+
+def fits(name: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether a name is among names and shell patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Any]:
+    import yaml
+
+    path = shipped_configs() / "plausibility.yaml"
+    try:
+        found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["thresholds"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise BadInput(
+            f"{path}: expected the thresholds of the rules under 'thresholds' ({error}); "
+            "install Masksmith again"
+        ) from error
+    return found
+
+
+def _sided(row: Any) -> Iterator[Any]:
+    """Give a row, or one for each side where a name in it holds ``{side}``."""
+    if not (isinstance(row, Mapping) and "{side}" in str(row)):
+        yield row
+        return
+    for side in ("left", "right"):
+        yield {key: _named(value, side) for key, value in row.items()}
+
+
+def _named(value: Any, side: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{side}", side)
+    return [_named(each, side) for each in value] if isinstance(value, list) else value
