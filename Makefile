@@ -79,7 +79,7 @@ simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 
 ##@ In between
-.PHONY: verdict status next-cases effort doctor
+.PHONY: verdict status next-cases effort audit doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
 	$(MASKSMITH) $(MORE)
 status: $(STAMP) ## where every case, structure and round stands
@@ -88,11 +88,13 @@ next-cases: $(STAMP) ## ROUND=N the cases to correct next, and why
 	$(MASKSMITH) $(call flag,ROUND,--round) $(MORE)
 effort: $(STAMP) ## ARGS="--plot effort.png" what correcting took, and what is left
 	$(MASKSMITH) $(MORE)
+audit: $(STAMP) ## ARGS="plant --count 12", ARGS=report: known errors, and who catches them
+	$(MASKSMITH) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-plausibility clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -121,6 +123,8 @@ bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table 
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
+bench-plausibility: $(STAMP) ## measure the plausibility rules on planted errors; the tables go into docs/qc.md
+	$(PYTHON_HERE) -m benchmarks.plausibility --page docs/qc.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,7 +10,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from benchmarks.plausibility_bodies import (
 from benchmarks.plausibility_tables import CleanCount, Row, tables
 from pipeline.workspace import Finding
 from qc.planting import GRADES, KINDS, PARTS, CannotPlant, Part, Planted, draw_for, plant
+from qc.planting.given_away import given_away
 from qc.plausibility.checking import check_case
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.scene import make_scene
@@ -36,8 +37,6 @@ from qc.plausibility.scene_measures import Context
 from qc.plausibility.thresholds import shipped_thresholds
 
 MARK = "bench-plausibility"
-_SEVERITY = {"low": 0, "medium": 1, "high": 2}
-_AT_LEAST = _SEVERITY["medium"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def measure_case(task: Task) -> tuple[list[Row], CleanCount]:
                     planted = plant(case.subject, draw_for(kind.name, grade, seed, task.part))
                 except CannotPlant:
                     continue
-                caught = caught_by(before, look(planted.labels), planted.wrong)
+                caught = given_away(before, look(planted.labels), planted.wrong)
                 rows.append(_row(case, task.part, planted, caught))
     return rows, count
 
@@ -150,37 +149,6 @@ def _findings(case: Clean, cohort: Cohort | None, labels: object) -> tuple[Findi
     context = Context(case.sex, case.phase, decided=frozenset(subject.class_map.names))
     scene = make_scene(labels, subject.grid, subject.class_map, subject.ct, context)  # type: ignore[arg-type]
     return check_case(scene, shipped_thresholds(), cohort)
-
-
-def caught_by(
-    before: Sequence[Finding], after: Iterable[Finding], wrong: frozenset[str]
-) -> list[Finding]:
-    """List the findings that give an error away.
-
-    Parameters
-    ----------
-    before, after : findings
-        Of the case without and with the error.
-    wrong : frozenset of str
-        Structures that the error made wrong.
-
-    Returns
-    -------
-    list of Finding
-        New, or more severe than before, of severity medium or high, and about what is wrong.
-    """
-    known: dict[tuple[str, frozenset[str]], int] = {}
-    for finding in before:
-        key = (finding.kind, frozenset(finding.structures))
-        known[key] = max(known.get(key, 0), _SEVERITY[finding.severity])
-    return [
-        finding
-        for finding in after
-        if _SEVERITY[finding.severity] >= _AT_LEAST
-        and _SEVERITY[finding.severity]
-        > known.get((finding.kind, frozenset(finding.structures)), -1)
-        and wrong & set(finding.structures)
-    ]
 
 
 def _row(case: Clean, part: Part, planted: Planted, caught: Sequence[Finding]) -> Row:

@@ -27,12 +27,12 @@ def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
     failures : mapping
         Case id to the reason why it could not be drawn in this run.
     """
-    states = {case.id: case.state for case in workspace_status(workspace).cases}
+    states = {case.id: case.state for case in workspace_status(workspace, planted=True).cases}
     names = {name: place for place, name in enumerate(workspace.class_map.names)}
     cases = [
         _case(workspace, record, names, failures.get(record.case.id, ""))
         | {"state": states.get(record.case.id, "")}
-        for record in workspace.records()
+        for record in workspace.records(planted=True)
     ]
     data = {
         "workspace": workspace.path.resolve().name,

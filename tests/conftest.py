@@ -5,6 +5,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
+    "tests.fixtures.planted_errors",
     "tests.fixtures.pretended_models",
     "tests.fixtures.real_data",
     "tests.fixtures.round_workspaces",

@@ -56,6 +56,7 @@ SECTIONS = {
         imported("verdict", "Accept masks, send them back, call structures absent."),
         imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("effort", "Show what correcting took, from round to round, and what is left."),
+        imported("audit", "Slip known errors into the gallery; see what share people catch."),
         imported("doctor", "Check the files against the ledger."),
     ),
     "Out to other programs, and back": (

@@ -72,14 +72,20 @@ def _eroded(subject: Subject, draw: Draw) -> Draft:
 
 def _hollow(subject: Subject, draw: Draw) -> Draft:
     """Take out the deepest voxels, which leaves a wall."""
-    name = _some_structure(subject, draw, 20.0)
+    thick = [name for name in subject.present(20.0, whole=True) if _inner(subject, name).any()]
+    name = draw.one_of(thick, "whole structure that is thick enough")
     share = draw.strength((0.3, 0.45), (0.1, 0.2), (0.03, 0.07))
-    crop = subject.crop(name)
+    crop, inner = subject.crop(name), _inner(subject, name)
     depths = depth_mm(crop, subject.spacing_mm)
-    inner = depths > subject.spacing_mm.max() * 1.01
     count = min(_voxels(crop, share), int(np.count_nonzero(inner)))
     gone = lowest(-depths, inner, count, draw.rng)
     return _without(subject, name, gone, f"{name} is hollow")
+
+
+def _inner(subject: Subject, name: str) -> Mask:
+    """Mark what lies deeper than the outermost layer of voxels."""
+    deep: Mask = depth_mm(subject.crop(name), subject.spacing_mm) > subject.spacing_mm.max() * 1.01
+    return deep
 
 
 def _in_two(subject: Subject, draw: Draw) -> Draft:
