@@ -3,6 +3,7 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.fixtures.audited_workspaces",
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
     "tests.fixtures.planted_errors",

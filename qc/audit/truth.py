@@ -67,7 +67,7 @@ class PlantTruth:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "PlantTruth":
-        """Read what :meth:`to_dict` gave; KeyError, TypeError or BadInput if it is no such thing."""
+        """Read what :meth:`to_dict` gave; KeyError, TypeError or BadInput if it is no such."""
         return cls(
             case_id=str(values["case"]),
             copy_of=str(values["copy_of"]),
