@@ -5,9 +5,10 @@ looking at the affine. Voxels finer than 1.5 mm are thinned out: rules look for 
 see in a picture of the whole body.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from pipeline.volume import Box, Grid, grow_box, label_boxes
 from qc.plausibility.scene_measures import Context, Density, Measured, density_of, measure
 
 FINEST_MM = 1.5
+
+Kept = TypeVar("Kept")
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,8 @@ class CaseScene:
     ct: NDArray[np.int16] | None
     class_map: ClassMap
     context: Context = field(default_factory=Context)
+    kept: dict[object, Any] = field(default_factory=dict)
+    """Further measurements that several rules share, see :meth:`keep`."""
     _measured: dict[str, Measured | None] = field(default_factory=dict)
     _densities: dict[str, Density | None] = field(default_factory=dict)
 
@@ -117,6 +123,13 @@ class CaseScene:
             return None
         wide = grow_box(box, margin_voxels, self.grid.shape)
         return self.labels[wide] == self.class_map[name].value, wide
+
+    def keep(self, key: object, measure_it: Callable[[], Kept]) -> Kept:
+        """Give a measurement that was taken before under this key, or take it now."""
+        if key not in self.kept:
+            self.kept[key] = measure_it()
+        found: Kept = self.kept[key]
+        return found
 
     def _box(self, name: str) -> Box | None:
         return self.boxes.get(self.class_map[name].value) if name in self.class_map else None

@@ -157,6 +157,7 @@ class Context:
         ``m`` or ``f``.
     phase : str or None
         Contrast phase.
+    age_years : float or None
     decided, absent, accepted : frozenset of str
         Structures somebody or something looked for (a mask, also an empty one, or a verdict);
         those a person said are not there; those whose mask a person accepted.
@@ -168,6 +169,7 @@ class Context:
 
     sex: str | None = None
     phase: str | None = None
+    age_years: float | None = None
     decided: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()

@@ -1,13 +1,13 @@
 """Where rules draw the line: numbers and tables of `configs/plausibility.yaml`, each with a source.
 
-In tables ``{side}`` in a name stands for left and right; a row with it is two rows.
+In tables ``{side}`` in a name stands for left and right, ``{n}`` for 1 to 12: such a row is many.
 """
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,9 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field(min_length=3)
+
+
+Phased = TypeVar("Phased", "DensityRange", "Contents")
 
 
 class Threshold(_Row):
@@ -90,6 +93,52 @@ class Inside(_Row):
     margin_mm: float
 
 
+class Contents(_Row):
+    """What a mask holds; voxels beyond the range that lie together are a leak.
+
+    Attributes
+    ----------
+    below, above : str
+        What lies there, in words: ``lung or air``, ``bone``.
+    """
+
+    structures: tuple[str, ...]
+    low_hu: float
+    high_hu: float
+    below: str
+    above: str
+    at_most_ml: float
+    phases: tuple[str, ...] = ()
+
+
+class Border(_Row):
+    """What the two layers along a mask's surface hold.
+
+    Attributes
+    ----------
+    foreign_low_hu, foreign_high_hu : float or None
+        Other tissue: what of the outermost layer lies in this range (open where None).
+    foreign_share : float
+        More than this share of the layer: the mask is too large.
+    own_low_hu, own_high_hu : float or None
+        Its own tissue in the unlabelled layer outside; both None: like the middle half inside.
+    own_denser : bool
+        Its own tissue outside is what is denser than the middle of its outermost layer: the rind
+        of a bone.
+    own_share : float or None
+        More than this share: the mask is too small. None: not judged.
+    """
+
+    structures: tuple[str, ...]
+    foreign_low_hu: float | None = None
+    foreign_high_hu: float | None = None
+    foreign_share: float = 1.0
+    own_low_hu: float | None = None
+    own_high_hu: float | None = None
+    own_denser: bool = False
+    own_share: float | None = None
+
+
 class Thresholds(BaseModel):
     """All limits of all rules.
 
@@ -106,14 +155,18 @@ class Thresholds(BaseModel):
     height_order: tuple[HeightOrder, ...] = ()
     height_span: tuple[HeightSpan, ...] = ()
     inside: tuple[Inside, ...] = ()
+    contents: tuple[Contents, ...] = ()
+    borders: tuple[Border, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
-    def _both_sides(cls, values: Any) -> Any:
+    def _all_rows(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
         return {
-            name: [each for row in rows for each in _sided(row)] if isinstance(rows, list) else rows
+            name: [each for row in rows for each in _expanded(row)]
+            if isinstance(rows, list)
+            else rows
             for name, rows in values.items()
         }
 
@@ -127,14 +180,15 @@ class Thresholds(BaseModel):
 
     def density_of(self, structure: str, phase: str | None) -> DensityRange | None:
         """Give the first row of densities that fits a structure and a phase."""
-        return next(
-            (
-                row
-                for row in self.densities
-                if fits(structure, row.structures) and (not row.phases or phase in row.phases)
-            ),
-            None,
-        )
+        return _first(self.densities, structure, phase)
+
+    def contents_of(self, structure: str, phase: str | None) -> Contents | None:
+        """Give the first row of contents that fits a structure and a phase."""
+        return _first(self.contents, structure, phase)
+
+    def border_of(self, structure: str) -> Border | None:
+        """Give the first row of borders that fits a structure."""
+        return next((row for row in self.borders if fits(structure, row.structures)), None)
 
 
 def shipped_thresholds() -> Thresholds:
@@ -172,6 +226,13 @@ def fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def _first(rows: tuple[Phased, ...], structure: str, phase: str | None) -> Phased | None:
+    for row in rows:
+        if fits(structure, row.structures) and (not row.phases or phase in row.phases):
+            return row
+    return None
+
+
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
     import yaml
@@ -187,16 +248,22 @@ def _shipped() -> dict[str, Any]:
     return found
 
 
-def _sided(row: Any) -> Iterator[Any]:
-    """Give a row, or one for each side where a name in it holds ``{side}``."""
-    if not (isinstance(row, Mapping) and "{side}" in str(row)):
+def _expanded(row: Any) -> Iterator[Any]:
+    """Give a row, or one for each side and number where a name holds ``{side}`` or ``{n}``."""
+    if not isinstance(row, Mapping):
         yield row
         return
-    for side in ("left", "right"):
-        yield {key: _named(value, side) for key, value in row.items()}
+    text = str(row)
+    sides = ("left", "right") if "{side}" in text else ("",)
+    numbers = range(1, 13) if "{n}" in text else (0,)
+    for side in sides:
+        for number in numbers:
+            yield {key: _named(value, side, number) for key, value in row.items()}
 
 
-def _named(value: Any, side: str) -> Any:
+def _named(value: Any, side: str, number: int) -> Any:
     if isinstance(value, str):
-        return value.replace("{side}", side)
-    return [_named(each, side) for each in value] if isinstance(value, list) else value
+        return value.replace("{side}", side).replace("{n}", str(number))
+    if isinstance(value, list | tuple):
+        return [_named(each, side, number) for each in value]
+    return value

@@ -1,6 +1,48 @@
 """The rules, one a file, in the order in which their findings are listed."""
 
 from qc.plausibility.rule import Rule
-from qc.plausibility.rules import vertebra_numbering
+from qc.plausibility.rules import (
+    borders,
+    containment,
+    cut_off,
+    density,
+    heights,
+    holes,
+    leak,
+    mirror_sizes,
+    missing,
+    overlap,
+    pieces,
+    rib_numbering,
+    rib_vertebra,
+    round_change,
+    series_sizes,
+    sides,
+    sizes,
+    touching,
+    vertebra_anchor,
+    vertebra_numbering,
+)
 
-RULES: tuple[Rule, ...] = (vertebra_numbering.RULE,)
+RULES: tuple[Rule, ...] = (
+    sides.RULE,
+    vertebra_numbering.RULE,
+    vertebra_anchor.RULE,
+    rib_numbering.RULE,
+    rib_vertebra.RULE,
+    series_sizes.RULE,
+    missing.RULE,
+    cut_off.RULE,
+    pieces.RULE,
+    holes.RULE,
+    heights.RULE,
+    containment.RULE,
+    touching.RULE,
+    mirror_sizes.RULE,
+    sizes.RULE,
+    density.RULE,
+    leak.RULE,
+    borders.RULE,
+    overlap.RULE,
+    round_change.RULE,
+)

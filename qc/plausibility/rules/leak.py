@@ -1,0 +1,79 @@
+"""No mask runs over into another tissue: an organ into lung or bone, a rib into the lung."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.volume import Box
+from pipeline.workspace import Finding
+from qc.plausibility.cohort import Cohort
+from qc.plausibility.rule import Rule
+from qc.plausibility.scene import CaseScene
+from qc.plausibility.scene_measures import Measured
+from qc.plausibility.surroundings import dilated_by_corners, world_of
+from qc.plausibility.thresholds import Contents, Thresholds
+from qc.plausibility.wording import place_of, spoken
+
+
+def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
+    """Look for foreign voxels that lie together, not just along the border."""
+    if scene.ct is None:
+        return
+    for measured in scene.present():
+        row = thresholds.contents_of(measured.name, scene.context.phase)
+        crop = scene.crop(measured.name)
+        if row is None or crop is None:
+            continue
+        voxels, box = crop
+        hu = scene.ct[box]
+        for foreign, what in _foreign(voxels, hu, row):
+            yield from _judge(scene, measured, (foreign, box), what, row, thresholds)
+
+
+def _foreign(
+    voxels: NDArray[np.bool_], hu: NDArray[np.int16], row: Contents
+) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """Give foreign voxels that touch none of the structure's own tissue, and what they are."""
+    below, above = voxels & (hu < row.low_hu), voxels & (hu > row.high_hu)
+    own = None
+    for foreign, what in ((below, row.below), (above, row.above)):
+        if not foreign.any():
+            continue
+        if own is None:
+            own = dilated_by_corners(voxels & ~below & ~above)
+        yield foreign & ~own, what
+
+
+def _judge(
+    scene: CaseScene,
+    measured: Measured,
+    found: tuple[NDArray[np.bool_], Box],
+    what: str,
+    row: Contents,
+    thresholds: Thresholds,
+) -> Iterator[Finding]:
+    foreign, box = found
+    volume_ml = int(np.count_nonzero(foreign)) * scene.grid.voxel_ml
+    share = volume_ml / measured.volume_ml
+    if volume_ml <= row.at_most_ml or share < thresholds["leak_share"]:
+        return
+    high = volume_ml > row.at_most_ml * thresholds["leak_high_ratio"]
+    at = np.argwhere(foreign)
+    place = world_of(at[len(at) // 2], box, scene)
+    yield Finding(
+        "leak",
+        f"{spoken(measured.name)} runs over into {what}: {volume_ml:.1f} ml ({share:.0%}) of it",
+        (measured.name,),
+        {"leak_ml": round(volume_ml, 2), "share": round(share, 4), "at_most_ml": row.at_most_ml},
+        severity="high" if high else "medium",
+        place_mm=place_of(place),
+    )
+
+
+RULE = Rule(
+    "leak",
+    "No mask runs over into another tissue: an organ into lung or bone, a rib into the lung.",
+    check,
+    ("leak",),
+)

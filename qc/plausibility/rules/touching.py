@@ -1,0 +1,84 @@
+"""Neighbours that must touch do, and structures that never touch do not."""
+
+from collections.abc import Iterator
+
+from pipeline.workspace import Finding
+from qc.plausibility.cohort import Cohort
+from qc.plausibility.rule import Rule
+from qc.plausibility.scene import CaseScene
+from qc.plausibility.surroundings import contact_place, contacts_cm2, gap_mm
+from qc.plausibility.thresholds import Thresholds, Touching, fits
+from qc.plausibility.wording import place_of, spoken
+
+# Bones and muscles touch much that no list of neighbours names, and bowel lies anywhere.
+_FIRM = ("organ", "vessel")
+_ANYWHERE = ("small_bowel", "colon", "duodenum", "stomach", "esophagus", "trachea")
+
+
+def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
+    """Measure gaps of pairs that belong together, and contacts of pairs that do not."""
+    for row in thresholds.touching:
+        if row.first in scene and row.second in scene:
+            yield from _too_far(scene, row, thresholds)
+    limits = {frozenset((row.first, row.second)): row.at_most_cm2 for row in thresholds.apart}
+    for (first, second), area_cm2 in contacts_cm2(scene).items():
+        never = limits.get(frozenset((first, second)))
+        limit = thresholds["stranger_contact_cm2"] if never is None else never
+        if area_cm2 <= limit or (never is None and not _strangers(scene, first, second)):
+            continue
+        high = never is not None or area_cm2 > thresholds["stranger_contact_high_cm2"]
+        yield _too_near(scene, (first, second), area_cm2, limit, high=high)
+
+
+def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterator[Finding]:
+    first, second = scene.get(row.first), scene.get(row.second)
+    found = gap_mm(scene, row.first, row.second)
+    if first is None or second is None or found is None:
+        return
+    gap, place = found
+    # Both cut on one side: they may meet beyond it.
+    if gap <= row.at_most_mm or first.edges & second.edges:
+        return
+    high = gap > row.at_most_mm + thresholds["gap_high_mm"]
+    yield Finding(
+        "apart",
+        f"{spoken(row.first)} and {spoken(row.second)} lie {gap:.0f} mm apart; they usually touch "
+        "or lie close together",
+        (row.first, row.second),
+        {"gap_mm": round(gap, 1), "at_most_mm": row.at_most_mm},
+        severity="high" if high else "medium",
+        place_mm=place_of(place),
+    )
+
+
+def _strangers(scene: CaseScene, first: str, second: str) -> bool:
+    """Tell whether a class map that names neighbours says that these two organs are none."""
+    one, other = scene.class_map[first], scene.class_map[second]
+    known = bool(one.neighbours) and bool(other.neighbours)
+    firm = all(
+        structure.category in _FIRM and not fits(structure.name, _ANYWHERE)
+        for structure in (one, other)
+    )
+    return known and firm and second not in one.neighbours and one.mirror != second
+
+
+def _too_near(
+    scene: CaseScene, pair: tuple[str, str], area_cm2: float, limit: float, *, high: bool
+) -> Finding:
+    return Finding(
+        "touching",
+        f"{spoken(pair[0])} and {spoken(pair[1])} share {area_cm2:.1f} cm² of surface; they "
+        "usually do not touch",
+        pair,
+        {"contact_cm2": round(area_cm2, 2), "at_most_cm2": limit},
+        severity="high" if high else "medium",
+        place_mm=place_of(contact_place(scene, *pair)),
+    )
+
+
+RULE = Rule(
+    "touching",
+    "Neighbours that must touch do, and structures that never touch do not.",
+    check,
+    ("apart", "touching"),
+)
