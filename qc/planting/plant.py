@@ -132,6 +132,8 @@ def plant(subject: Subject, draw: Draw) -> Planted:
     except CannotPlant as reason:
         named = str(reason) if str(reason).startswith(kind.name) else f"{kind.name}: {reason}"
         raise CannotPlant(named) from reason
+    if draw.among is not None and not set(draw.among) & set(draft.targets):
+        raise CannotPlant(f"{kind.name} ({draw.grade}): is not about {', '.join(draw.among)} here")
     changes = changes_between(subject, draft.labels)
     if not set(changes) & set(draft.targets):
         raise CannotPlant(f"{kind.name} ({draw.grade}): nothing would change")
