@@ -99,6 +99,11 @@ STAGES: tuple[StageRef, ...] = (
         "training.evaluate",
         "Score predictions against truth: Dice and NSD, with intervals by patient.",
     ),
+    StageRef(
+        "plausibility",
+        "qc.plausibility.plausibility",
+        "Find what cannot be: rules of anatomy, density and size on every case's masks.",
+    ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
 )
 

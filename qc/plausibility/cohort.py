@@ -5,11 +5,13 @@ read without opening a mask.
 """
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.volume import Box, Grid
 from qc.plausibility.scene import CaseScene
@@ -70,14 +72,17 @@ class Cohort:
 
     Parameters
     ----------
-    sizes : mapping of str to tuple of (sex or None, Size)
-        By structure; only what no field of view cuts.
+    logs : mapping of str to ndarray, shape (N, 4)
+        By structure, of what no field of view cuts: logarithms of :data:`FEATURES`.
+    sexes : mapping of str to tuple of (str or None)
+        Of the same N cases.
     """
 
-    sizes: Mapping[str, tuple[tuple[str | None, Size], ...]]
+    logs: Mapping[str, NDArray[np.float64]]
+    sexes: Mapping[str, tuple[str | None, ...]]
 
     @cached_property
-    def _known(self) -> dict[tuple[str, str, str | None], Spread | None]:
+    def _known(self) -> dict[tuple[str, str | None], tuple[Spread, ...] | None]:
         return {}
 
     def spread(self, structure: str, feature: str, sex: str | None, fewest: int) -> Spread | None:
@@ -89,33 +94,44 @@ class Cohort:
             None is given if fewer cases hold the structure whole.
         """
         for group in dict.fromkeys((sex, None)):
-            key = (structure, feature, group)
+            key = (structure, group)
             if key not in self._known:
-                self._known[key] = self._measure(structure, feature, group)
+                self._known[key] = self._measure(structure, group)
             found = self._known[key]
-            if found is not None and found.cases >= fewest:
-                return found
+            if found is not None and found[0].cases >= fewest:
+                return found[FEATURES.index(feature)]
         return None
 
-    def _measure(self, structure: str, feature: str, sex: str | None) -> Spread | None:
-        own = [s for of, s in self.sizes.get(structure, ()) if sex is None or of == sex]
-        values = [float(getattr(size, feature)) for size in own]
-        logs = np.log([value for value in values if value > 0])
-        if not logs.size:
+    def _measure(self, structure: str, sex: str | None) -> tuple[Spread, ...] | None:
+        logs = self.logs.get(structure)
+        if logs is None:
             return None
-        middle = float(np.median(logs))
-        mad = float(np.median(np.abs(logs - middle)))
-        return Spread(math.exp(middle), _TO_SD * mad, int(logs.size))
+        if sex is not None:
+            logs = logs[[of == sex for of in self.sexes[structure]]]
+        if not len(logs):
+            return None
+        middle = np.median(logs, axis=0)
+        mad = np.median(np.abs(logs - middle), axis=0)
+        return tuple(
+            Spread(math.exp(at), _TO_SD * float(spread), len(logs))
+            for at, spread in zip(middle, mad, strict=True)
+        )
 
 
 def make_cohort(cases: Iterable[tuple[str | None, Mapping[str, Size]]]) -> Cohort:
     """Collect the sizes of cases: their sex, if known, and their structures' sizes by name."""
-    sizes: dict[str, list[tuple[str | None, Size]]] = {}
+    logs: dict[str, array[float]] = {}
+    sexes: dict[str, list[str | None]] = {}
     for sex, own in cases:
         for name, size in own.items():
-            if not size.is_cut and size.volume_ml > 0:
-                sizes.setdefault(name, []).append((sex, size))
-    return Cohort({name: tuple(found) for name, found in sizes.items()})
+            values = [float(getattr(size, feature)) for feature in FEATURES]
+            if not size.is_cut and min(values) > 0:
+                logs.setdefault(name, array("d")).extend(math.log(value) for value in values)
+                sexes.setdefault(name, []).append(sex)
+    return Cohort(
+        {name: np.array(found).reshape(-1, len(FEATURES)) for name, found in logs.items()},
+        {name: tuple(found) for name, found in sexes.items()},
+    )
 
 
 def size_of(voxels: int, box: Box, grid: Grid) -> Size:
@@ -126,9 +142,9 @@ def size_of(voxels: int, box: Box, grid: Grid) -> Size:
     filled = voxels / max(1, math.prod(side.stop - side.start for side in box))
     middle = np.array([(side.start + side.stop - 1) / 2 for side in box])
     x, y, z = (float(at) for at in to_world(middle, grid))
-    return Size(
-        voxels * grid.voxel_ml, *lengths, filled, _edges(sides, axes, signs, grid), (x, y, z)
-    )
+    width, depth, height = lengths
+    edges = _edges(sides, axes, signs, grid)
+    return Size(voxels * grid.voxel_ml, width, depth, height, filled, edges, (x, y, z))
 
 
 def sizes_in(scene: CaseScene) -> dict[str, Size]:

@@ -170,7 +170,7 @@ def make_scene(
     return CaseScene(turned, canonical, turned_ct, class_map, context or Context())
 
 
-def _canonical(array: NDArray[np.generic], grid: Grid) -> tuple[NDArray[np.generic], Grid]:
+def _canonical(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], Grid]:
     """Turn to RAS and thin out fine voxels, as a Fortran-ordered array."""
     axes, signs = grid.world_axes()
     order = [int(axis) for axis in np.argsort(axes)]

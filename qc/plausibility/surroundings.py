@@ -113,7 +113,7 @@ def _gap(scene: CaseScene, one: str, other: str) -> tuple[float, Point] | None:
     if not len(first) or not len(second):
         return None
     first, second = _nearest_to(first, second), _nearest_to(second, first)
-    distances, nearest = cKDTree(first).query(second)
+    distances, nearest = (np.asarray(each) for each in cKDTree(first).query(second))
     best = int(np.argmin(distances))
     # Centres of voxels that share a corner lie one diagonal apart: that is touching.
     step = float(np.linalg.norm(scene.grid.spacing_mm))

@@ -46,3 +46,6 @@ RULES: tuple[Rule, ...] = (
     overlap.RULE,
     round_change.RULE,
 )
+
+SIZES = sizes.RULE.name
+"""The rule that needs sizes only, of a case and of all others."""

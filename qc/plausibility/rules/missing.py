@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from pipeline.anatomy import Structure, vertebra_number
 from pipeline.workspace import Finding
 from qc.plausibility.body_frame import midline_x_mm
@@ -95,7 +97,7 @@ def _by_neighbours(
     share = len(whole) / max(1, len(structure.neighbours))
     if not enough or share < thresholds["missing_neighbour_share"]:
         return None
-    centre = sum(measured.centroid_mm for measured in whole) / len(whole)
+    centre = np.mean([measured.centroid_mm for measured in whole], axis=0)
     words = f"its neighbours are there as a whole: {listed([m.name for m in whole], 3)}"
     return whole[0], place_of(centre), words
 

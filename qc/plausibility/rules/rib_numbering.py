@@ -15,6 +15,8 @@ from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import listed, place_of, spoken
 
 _FLOATING = 12
+_STRAIGHT_ABOVE_MM = 6.0
+_FEWEST_POINTS = 10
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -94,18 +96,18 @@ def _uneven(ribs: Sequence[Rib], thresholds: Thresholds) -> Iterator[Finding]:
 def _fall_mm(scene: CaseScene, upper: Rib, lower: Rib) -> float | None:
     """Measure how far the lower number hangs below the upper one.
 
-    At the spine where both ends are seen; else where both ribs pass the same depth of the body.
+    At the spine where both ends are seen; else where one lies straight above the other.
     """
     if upper.head_mm is not None and lower.head_mm is not None:
         return float(upper.head_mm[2] - lower.head_mm[2])
+    from scipy.spatial import cKDTree
+
     one, other = surface_mm(scene, upper.name), surface_mm(scene, lower.name)
-    low = max(one[:, 1].min(), other[:, 1].min())
-    high = min(one[:, 1].max(), other[:, 1].max())
-    one = one[(one[:, 1] >= low) & (one[:, 1] <= high)]
-    other = other[(other[:, 1] >= low) & (other[:, 1] <= high)]
-    if not len(one) or not len(other):
+    away, nearest = (np.asarray(each) for each in cKDTree(one[:, :2]).query(other[:, :2]))
+    above = away <= _STRAIGHT_ABOVE_MM
+    if np.count_nonzero(above) < _FEWEST_POINTS:
         return None
-    return float(one[:, 2].mean() - other[:, 2].mean())
+    return float(np.median(one[nearest[above], 2] - other[above, 2]))
 
 
 RULE = Rule(
