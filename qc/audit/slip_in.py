@@ -191,7 +191,7 @@ def _store(
     masks = write_label_map_masks(
         layout,
         case,
-        error.labels_on(case.grid),  # type: ignore[arg-type]
+        error.labels_on(case.grid),
         workspace.class_map,
         provenance_like(in_force),
         include_empty=set(in_force) | set(error.wrong),

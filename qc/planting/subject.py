@@ -105,7 +105,7 @@ class Subject:
     def is_whole(self, name: str) -> bool:
         """Say whether a structure ends inside the field of view, above and below."""
         rows = self.boxes[name][2]
-        return rows.start > 0 and rows.stop < self.labels.shape[2]
+        return bool(rows.start > 0 and rows.stop < self.labels.shape[2])
 
     def present(
         self, low_ml: float = 0.0, high_ml: float = np.inf, *, whole: bool = False

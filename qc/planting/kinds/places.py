@@ -36,7 +36,7 @@ def _shifted(subject: Subject, draw: Draw) -> Draft:
 
 
 def _inside(subject: Subject, mask: Mask) -> float:
-    return float(np.count_nonzero(mask & subject.body) / max(np.count_nonzero(mask), 1))
+    return float(int(np.count_nonzero(mask & subject.body)) / max(int(np.count_nonzero(mask)), 1))
 
 
 def _placed(

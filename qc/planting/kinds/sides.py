@@ -114,7 +114,7 @@ def _mirrored(subject: Subject, draw: Draw) -> Draft:
 
 def _lies_aside(subject: Subject, name: str, middle: float) -> bool:
     rows = subject.boxes[name][0]
-    return rows.stop <= middle or rows.start >= middle
+    return bool(rows.stop <= middle or rows.start >= middle)
 
 
 def _upside_down(subject: Subject, draw: Draw) -> Draft:
