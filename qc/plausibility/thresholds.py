@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -85,6 +85,28 @@ class HeightSpan(_Row):
     lower: str
 
 
+class Reach(_Row):
+    """The vertebra that a long structure reaches at one end, unless the view ends before."""
+
+    structure: str
+    end: Literal["top", "bottom"]
+    vertebra: str
+
+
+class Expected(_Row):
+    """A structure that is there where another one is whole and the view goes on below it.
+
+    Attributes
+    ----------
+    below_mm : float
+        How far below the anchor's centre the view must reach; negative: above it.
+    """
+
+    structure: str
+    anchor: str
+    below_mm: float
+
+
 class Inside(_Row):
     """A structure that lies within the box around others, grown by a margin (mm)."""
 
@@ -154,6 +176,8 @@ class Thresholds(BaseModel):
     apart: tuple[Apart, ...] = ()
     height_order: tuple[HeightOrder, ...] = ()
     height_span: tuple[HeightSpan, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    expected: tuple[Expected, ...] = ()
     inside: tuple[Inside, ...] = ()
     contents: tuple[Contents, ...] = ()
     borders: tuple[Border, ...] = ()

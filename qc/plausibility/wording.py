@@ -1,13 +1,13 @@
 """Small words and figures that the rules share, so that all findings read alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from qc.plausibility.scene_measures import Point
 
 
-def place_of(point: Point) -> tuple[float, float, float]:
+def place_of(point: Point | Sequence[float]) -> tuple[float, float, float]:
     """Give a world point as a finding keeps it."""
     x, y, z = (round(float(at), 1) for at in np.asarray(point, float))
     return x, y, z

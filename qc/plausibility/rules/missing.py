@@ -11,7 +11,7 @@ from qc.plausibility.cohort import Cohort
 from qc.plausibility.rib_heads import rib_number
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
-from qc.plausibility.scene_measures import Measured
+from qc.plausibility.scene_measures import Measured, to_world
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import listed, place_of, spoken
 
@@ -30,6 +30,7 @@ _REMOVABLE = (
     "stomach",
     "duodenum",
 )
+_OF_UNEQUAL_HEIGHT = ("lung_*", "kidney_*", "adrenal_gland_*", "heart_*", "rib_*", "humerus_*")
 _OPTIONAL = ("prostate", "kidney_cyst_*", "atrial_appendage_left")
 
 
@@ -41,7 +42,11 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
             continue
         if _in_series(scene, structure.name):
             continue
-        seen = _place_by_mirror(scene, structure) or _by_neighbours(scene, structure, thresholds)
+        seen = (
+            _place_by_mirror(scene, structure, thresholds)
+            or _by_anchor(scene, structure, thresholds)
+            or _by_neighbours(scene, structure, thresholds)
+        )
         if seen is not None:
             yield _finding(scene, structure, *seen)
 
@@ -62,11 +67,15 @@ def _in_series(scene: CaseScene, name: str) -> bool:
 
 
 def _place_by_mirror(
-    scene: CaseScene, structure: Structure
+    scene: CaseScene, structure: Structure, thresholds: Thresholds
 ) -> tuple[Measured, tuple[float, float, float], str] | None:
     """Find the place of a structure from its whole mirror, if all of it lies in the view."""
     mirror = scene.get(structure.mirror) if structure.mirror else None
-    if mirror is None or mirror.is_cut:
+    if mirror is None or mirror.edges & {"left", "right"}:
+        return None
+    # Of what is cut above or below, enough must be seen that a tilted person still shows the other.
+    enough = mirror.extent_mm[2] >= thresholds["missing_mirror_height_mm"]
+    if mirror.is_cut and (not enough or fits(structure.name, _OF_UNEQUAL_HEIGHT)):
         return None
     middle = midline_x_mm(scene, float(mirror.centroid_mm[2]))
     if middle is None:
@@ -75,7 +84,7 @@ def _place_by_mirror(
     if not _in_view(scene, ends[0], ends[1]):
         return None
     x, y, z = place_of(mirror.place_mm)
-    return mirror, (round(2 * middle - x, 1), y, z), f"{spoken(mirror.name)} is there as a whole"
+    return mirror, (round(2 * middle - x, 1), y, z), f"{spoken(mirror.name)} is there"
 
 
 def _in_view(scene: CaseScene, low_mm: float, high_mm: float) -> bool:
@@ -85,6 +94,31 @@ def _in_view(scene: CaseScene, low_mm: float, high_mm: float) -> bool:
     ends[1] += float(scene.grid.affine[0, 0]) * i
     margin = 2 * scene.grid.spacing_mm[0]
     return low_mm > min(ends) + margin and high_mm < max(ends) - margin
+
+
+def _by_anchor(
+    scene: CaseScene, structure: Structure, thresholds: Thresholds
+) -> tuple[Measured, tuple[float, float, float], str] | None:
+    """Find the place of a structure from one that is whole and stands a known way off."""
+    low, high = _heights_mm(scene)
+    for row in thresholds.expected:
+        anchor = scene.get(row.anchor) if row.structure == structure.name else None
+        if anchor is None or anchor.is_cut:
+            continue
+        x, y, z = place_of(anchor.centroid_mm)
+        needed = z - row.below_mm
+        if low < needed < high:
+            words = f"{spoken(anchor.name)} is there and the field of view reaches far enough"
+            return anchor, (x, y, round(needed, 1)), words
+    return None
+
+
+def _heights_mm(scene: CaseScene) -> tuple[float, float]:
+    """Give the lowest and the highest world z of the field of view, on its middle line."""
+    middle = [(size - 1) / 2 for size in scene.grid.shape]
+    ends = [[middle[0], middle[1], k] for k in (0, scene.grid.shape[2] - 1)]
+    z = to_world(np.array(ends, float), scene.grid)[:, 2]
+    return float(z.min()), float(z.max())
 
 
 def _by_neighbours(

@@ -6,6 +6,7 @@ from pipeline.workspace import Finding
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
+from qc.plausibility.scene_measures import Measured, Point
 from qc.plausibility.surroundings import contact_place, contacts_cm2, gap_mm
 from qc.plausibility.thresholds import Thresholds, Touching, fits
 from qc.plausibility.wording import place_of, spoken
@@ -36,8 +37,7 @@ def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterato
     if first is None or second is None or found is None:
         return
     gap, place = found
-    # Both cut on one side: they may meet beyond it.
-    if gap <= row.at_most_mm or first.edges & second.edges:
+    if gap <= row.at_most_mm or _may_meet_outside(scene, first, second, (gap, place)):
         return
     high = gap > row.at_most_mm + thresholds["gap_high_mm"]
     yield Finding(
@@ -49,6 +49,20 @@ def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterato
         severity="high" if high else "medium",
         place_mm=place_of(place),
     )
+
+
+def _may_meet_outside(
+    scene: CaseScene, first: Measured, second: Measured, nearest: tuple[float, Point]
+) -> bool:
+    """Tell whether both run out of the field of view near where they come closest."""
+    gap, place = nearest
+    axes = {"left": 0, "right": 0, "back": 1, "front": 1, "bottom": 2, "top": 2}
+    for edge in first.edges & second.edges:
+        at_high = edge in ("right", "front", "top")
+        end = (first.high_mm if at_high else first.low_mm)[axes[edge]]
+        if abs(float(place[axes[edge]] - end)) < gap + max(scene.grid.spacing_mm):
+            return True
+    return False
 
 
 def _strangers(scene: CaseScene, first: str, second: str) -> bool:

@@ -19,9 +19,20 @@ _WRONG = ("vertebra_order", "vertebra_twice", "vertebra_gap", "vertebra_unlabell
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Apply the rule of vertebra numbers (decision 0026) to the scene's vertebrae."""
     for finding in vertebra_findings(vertebrae_in(scene)):
+        if finding.kind == "vertebra_gap" and set(_missing(scene, finding)) <= scene.absent:
+            continue  # a person said so
         at = scene.get(finding.structures[-1])
         place = None if at is None else place_of(at.place_mm)
-        yield replace(finding, severity="high", place_mm=place)
+        missing = _missing(scene, finding) if finding.kind == "vertebra_gap" else ()
+        named = (*missing, *finding.structures)
+        yield replace(finding, structures=named, severity="high", place_mm=place)
+
+
+def _missing(scene: CaseScene, gap: Finding) -> tuple[str, ...]:
+    """Name the vertebrae whose numbers are missing."""
+    first, last = (vertebra_number(name) for name in gap.structures)
+    numbers = range((first or 0) + 1, last or 0)
+    return tuple(s.name for s in scene.class_map if vertebra_number(s.name) in numbers)
 
 
 def vertebrae_in(scene: CaseScene) -> tuple[Vertebra, ...]:
