@@ -22,6 +22,7 @@ REAL_FILES = (
 )
 FIRST_SEED: dict[Part, int] = {"tuning": 8000, "held_out": 9000}
 COHORT_SEED = 8500
+_NAMED_HERE = {"vertebrae_S1": "sacrum"}
 _FIELDS = ("thorax_abdomen", "abdomen", "whole", "thorax", "pelvis", "head_neck")
 _IN_PLANE_MM = (430.0, 330.0)
 
@@ -105,11 +106,13 @@ def real_cases(folder: Path) -> Iterator[Clean]:
     if not (folder / REAL_CASE).is_dir():
         return
     wanted, given = class_map_104(), find_class_map("totalsegmentator_v2", shipped_configs())
+    # Version 2 tells S1 from the sacrum, of which it is part here.
+    names = {v: _NAMED_HERE.get(name, name) for v, name in given.names_by_value.items()}
     for ct_file, labels_file in REAL_FILES:
         ct = read_nifti(folder / REAL_CASE / ct_file)
         labels = read_nifti(folder / REAL_CASE / labels_file)
         if not ct.grid.same_as(labels.grid):
             raise BadInput(f"{labels_file}: its grid is not that of {ct_file}")
-        renamed = relabel(labels.array, given.names_by_value, wanted).label_map
+        renamed = relabel(labels.array, names, wanted).label_map
         subject = Subject.of(renamed, labels.grid, wanted, ct.array.astype(np.int16))
         yield Clean(f"real {labels_file}", subject, None, "native", is_real=True)

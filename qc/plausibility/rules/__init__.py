@@ -23,6 +23,7 @@ from qc.plausibility.rules import (
     sizes,
     touching,
     unlabelled_lung,
+    unlabelled_vertebra,
     vertebra_anchor,
     vertebra_numbering,
 )
@@ -48,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     density.RULE,
     leak.RULE,
     unlabelled_lung.RULE,
+    unlabelled_vertebra.RULE,
     borders.RULE,
     overlap.RULE,
     round_change.RULE,
