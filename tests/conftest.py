@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
     "tests.fixtures.planted_errors",
+    "tests.fixtures.planted_faults",
     "tests.fixtures.pretended_models",
     "tests.fixtures.real_data",
     "tests.fixtures.round_workspaces",

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.workspace import Case
 from pipeline.workspace.case_findings import CaseFindings
+from pipeline.workspace.finding_file import Severity
 from training.choice_cohort import Cohort, Floats
 
 _SHOWN = 3
@@ -24,6 +25,7 @@ _ENTROPY = 1
 _FOV_STEP_MM = 200
 # So that a case in which nothing asked for is likely to be seen is drawn last, but can be drawn.
 _LEAST_CHANCE = 1e-6
+_SEVERITY_WEIGHTS: Mapping[Severity, float] = {"high": 2.0, "medium": 1.0, "low": 0.25}
 
 
 class Scorer(Protocol):
@@ -137,7 +139,7 @@ class Uncertainty:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """Cases with most findings about what is undecided, each weighted by its kind."""
+    """Cases with most findings about what is undecided, each weighted by kind and severity."""
 
     cohort: Cohort
     findings: CaseFindings
@@ -145,28 +147,30 @@ class Findings:
     nothing: str = "no finding speaks of an undecided structure"
 
     @cached_property
-    def _kinds(self) -> Mapping[str, Counter[str]]:
-        """Findings that count, by case and kind; one that names no structure is about all."""
+    def _kinds(self) -> Mapping[str, dict[str, list[float]]]:
+        """Weights of the findings that count, by case and kind.
+
+        One that names no structure is about all.
+        """
         undecided = {
             case.id: set(self.cohort.names(np.flatnonzero(row)))
             for case, row in zip(self.cohort.cases, self.cohort.undecided, strict=True)
         }
-        kinds: dict[str, Counter[str]] = {}
+        kinds: dict[str, dict[str, list[float]]] = {}
         for each in self.findings.found:
             names, finding = undecided.get(each.case_id, set()), each.finding
             about = not finding.structures or bool(names & set(finding.structures))
-            if about and self._weight(finding.kind):
-                kinds.setdefault(each.case_id, Counter())[finding.kind] += 1
+            weight = self.weights.get(finding.kind, 1.0) * _SEVERITY_WEIGHTS[finding.severity]
+            if about and weight:
+                own = kinds.setdefault(each.case_id, {})
+                own.setdefault(finding.kind, []).append(weight)
         return kinds
-
-    def _weight(self, kind: str) -> float:
-        return self.weights.get(kind, 1.0)
 
     @cached_property
     def _scores(self) -> Floats:
         sums = [
-            sum(number * self._weight(kind) for kind, number in sorted(found.items()))
-            for found in (self._kinds.get(case.id, Counter()) for case in self.cohort.cases)
+            sum(sum(found[kind]) for kind in sorted(found))
+            for found in (self._kinds.get(case.id, {}) for case in self.cohort.cases)
         ]
         return np.array([score or np.nan for score in sums], float)
 
@@ -177,8 +181,8 @@ class Findings:
     def reason(self, place: int) -> str:
         """Count the findings by kind, the heaviest first."""
         found = self._kinds[self.cohort.cases[place].id]
-        order = sorted(found, key=lambda kind: (-found[kind] * self._weight(kind), kind))
-        return f"findings: {', '.join(f'{found[kind]} {kind}' for kind in order)}"
+        order = sorted(found, key=lambda kind: (-sum(found[kind]), kind))
+        return f"findings: {', '.join(f'{len(found[kind])} {kind}' for kind in order)}"
 
 
 @dataclass(frozen=True, eq=False)

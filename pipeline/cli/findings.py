@@ -24,13 +24,13 @@ def show_findings(
     if structure is not None:
         findings = findings.about(structure)
     if call.as_json:
-        write_json(findings_document(findings) | {"findings": findings.found})
+        write_json(findings_document(findings) | {"findings": findings.most_severe_first})
         return
     click.echo(findings_line(findings) or "findings: none")
     if findings.found:
         click.echo()
         if whole or case_id or len(findings.found) <= FEW_FINDINGS:
-            write_findings_table(findings.found, with_case=True)
+            write_findings_table(findings.most_severe_first, with_case=True)
         else:
             click.echo(
                 f"{len(findings.found)} findings: --cases lists them all, "
@@ -78,10 +78,11 @@ def findings_document(findings: CaseFindings) -> dict[str, object]:
 
 def write_findings_table(found: tuple[CaseFinding, ...], *, with_case: bool) -> None:
     """Write one line for each finding, the words last so that they may be long."""
-    columns = ("case", "found by", "kind", "structures", "what")
+    columns = ("case", "severity", "found by", "kind", "structures", "what")
     rows = [
         (
             each.case_id,
+            each.finding.severity,
             each.maker,
             each.finding.kind,
             ", ".join(each.finding.structures) or None,

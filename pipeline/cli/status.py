@@ -216,7 +216,7 @@ def _show_case(call: Call, workspace: Workspace, asked: _Asked) -> None:
                 "case": record.case.to_dict(),
                 "excluded": record.excluded,
                 "structures": states,
-                "findings": findings.found,
+                "findings": findings.most_severe_first,
                 **findings_document(findings),
             }
         )
@@ -225,7 +225,7 @@ def _show_case(call: Call, workspace: Workspace, asked: _Asked) -> None:
     if line := findings_line(findings, in_cases=False):
         click.echo(f"\n{line}")
     if findings.found:
-        write_findings_table(findings.found, with_case=False)
+        write_findings_table(findings.most_severe_first, with_case=False)
     write_damaged(findings)
 
 

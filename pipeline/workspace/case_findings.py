@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import BadInput
-from pipeline.workspace.finding_file import Finding, findings_path, read_findings_file
+from pipeline.workspace.finding_file import (
+    SEVERITIES,
+    Finding,
+    findings_path,
+    read_findings_file,
+)
 from pipeline.workspace.layout import Layout
 
 
@@ -46,6 +51,12 @@ class CaseFindings:
         for each in self.found:
             counts[each.finding.kind] = counts.get(each.finding.kind, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    @property
+    def most_severe_first(self) -> tuple[CaseFinding, ...]:
+        """Order them by severity; within one they stay by case and maker."""
+        order = SEVERITIES[::-1]
+        return tuple(sorted(self.found, key=lambda each: order.index(each.finding.severity)))
 
     def about(self, structure: str) -> CaseFindings:
         """Keep those that name a structure."""

@@ -132,6 +132,17 @@ def test_only_findings_about_what_is_undecided_count(round_lab):
     assert scorer.reason(1) == ("findings: 1 vertebra_gap, 1 overlap, 1 rib_touching_separated")
 
 
+def test_a_severe_finding_counts_more_than_a_slight_one(round_lab):
+    layout = round_lab.workspace.layout
+    for case_id, severity in (("a", "low"), ("b", "high"), ("c", "medium")):
+        round_lab.case(case_id)
+        found = [Finding("leak", "w", ("liver",), severity=severity)]
+        write_findings(layout, case_id, "plausibility", found)
+    cohort = read_cohort(round_lab.workspace)
+    scorer = Findings(cohort, case_findings(layout, ("a", "b", "c")), {"leak": 3.0})
+    np.testing.assert_array_equal(scorer.scores([]), [0.75, 6.0, 3.0])
+
+
 def test_rarity_prefers_what_was_decided_least(round_lab):
     facts = {"manufacturer": "ACME", "scanner_model": "One"}
     for number in range(3):

@@ -22,6 +22,8 @@ _IN_SEVERAL_PIECES = (
     "kidney_cyst_*",
 )
 
+_BREAK_VOXELS = 2
+
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Look at all pieces but the largest: fragments as large as itself, islands far away."""
@@ -46,9 +48,13 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
         return
     far = [(piece, piece_away_mm(scene, measured, piece)) for piece in inside]
     far = [(piece, away) for piece, away in far if away > thresholds["island_away_mm"]]
-    if far and not loose:
+    if loose:
+        small = [p for p, _ in far if p.voxels < thresholds["loose_share"] * main.voxels]
+        if small:
+            yield _crumbs(measured, small, voxel_ml)
+    elif far:
         yield _islands(measured, far, voxel_ml, thresholds)
-    elif not loose:
+    else:
         yield _crumbs(measured, inside, voxel_ml)
 
 
@@ -56,7 +62,9 @@ def _fragment(
     measured: Measured, pieces: Sequence[Piece], voxel_ml: float, thresholds: Thresholds
 ) -> Finding:
     share = pieces[0].voxels / measured.pieces[0].voxels
-    high = share >= thresholds["fragment_share_high"]
+    # Thin structures break at a voxel or two on a coarse grid.
+    broken = _voxels_apart(measured.pieces[0], pieces[0]) < _BREAK_VOXELS
+    high = share >= thresholds["fragment_share_high"] and not broken
     return Finding(
         "fragments",
         f"{spoken(measured.name)} is in pieces: the second has {pieces[0].voxels * voxel_ml:.1f} "
@@ -102,6 +110,13 @@ def _crumbs(measured: Measured, pieces: Sequence[Piece], voxel_ml: float) -> Fin
         {"pieces": len(pieces), "pieces_ml": round(total_ml, 2)},
         severity="low",
         place_mm=place_of(pieces[0].place_mm),
+    )
+
+
+def _voxels_apart(one: Piece, other: Piece) -> int:
+    """Count the voxels between the boxes of two pieces, along the axis where it is most."""
+    return max(
+        max(b.start - a.stop, a.start - b.stop, 0) for a, b in zip(one.box, other.box, strict=True)
     )
 
 

@@ -73,10 +73,25 @@ def test_they_are_listed_for_all_cases_that_are_not_excluded(filled, status):
     assert lines[0] == (
         "findings in 2 cases: 2 rib_number_in_doubt, 1 rib_touching, 1 vertebra_gap"
     )
-    assert lines[2].split() == ["case", "found", "by", "kind", "structures", "what"]
-    assert lines[3].split(maxsplit=3)[:3] == ["s0001", "model:ribfrac", "rib_touching"]
+    assert lines[2].split() == [
+        "case", "severity", "found", "by", "kind", "structures", "what",
+    ]  # fmt: skip
+    assert lines[3].split()[:4] == ["s0001", "medium", "model:ribfrac", "rib_touching"]
     assert lines[3].endswith("rib_left_1, rib_left_2  two ribs touch")
     assert [line.split()[0] for line in lines[3:]] == ["s0001", "s0001", "s0001", "s0002"]
+
+
+def test_the_most_severe_are_listed_first(filled, status):
+    worst = Finding("sides_swapped", "left lies right", ("kidney_left",), severity="high")
+    least = Finding("crumbs", "small pieces", ("liver",), severity="low")
+    write_findings(filled.layout, "s0001", "a", [least])
+    write_findings(filled.layout, "s0002", "plausibility", [worst])
+    listed = [line.split()[:2] for line in status("--findings")[1].splitlines()[3:]]
+    assert listed[0] == ["s0002", "high"]
+    assert listed[-1] == ["s0001", "low"]
+    assert [severity for _, severity in listed[1:-1]] == ["medium"] * 4
+    said = json.loads(status("--findings", "--json")[1])["findings"]
+    assert [said[0]["kind"], said[-1]["kind"]] == ["sides_swapped", "crumbs"]
 
 
 def test_json_carries_all_that_a_finding_says(filled, status):
@@ -98,7 +113,7 @@ def test_one_structure_or_one_case_can_be_asked_for(filled, status):
     _, out, _ = status("--findings", "--structure", "rib_left_2")
     assert out.startswith("findings in 1 case: 1 rib_touching\n")
     _, out, _ = status("--findings", "--case", "s0003")
-    assert out.splitlines()[-1].split()[:3] == ["s0003", "model:verse", "vertebra_gap"]
+    assert out.splitlines()[-1].split()[:4] == ["s0003", "medium", "model:verse", "vertebra_gap"]
     assert status("--findings", "--case", "s0009")[0] == 3
 
 
@@ -108,7 +123,7 @@ def test_a_case_shows_its_own_below_its_structures(filled, status):
     assert structures.startswith("case s0001: ")
     lines = findings.splitlines()
     assert lines[0] == "findings: 1 rib_number_in_doubt, 1 rib_touching, 1 vertebra_gap"
-    assert lines[-1].split(maxsplit=3) == ["model:verse", "vertebra_gap", "–", "no T7"]
+    assert lines[-1].split(maxsplit=4) == ["medium", "model:verse", "vertebra_gap", "–", "no T7"]
     said = json.loads(status("--case", "s0001", "--structure", "rib_left_2", "--json")[1])
     assert [each["kind"] for each in said["findings"]] == ["rib_touching"]
     assert [state["structure"] for state in said["structures"]] == ["rib_left_2"]

@@ -1,0 +1,118 @@
+"""Faults of shape and place: missing, cut, in pieces, hollow, too far, too near, too large."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+
+def kinds(findings, structure=None):
+    named = [f for f in findings if structure is None or structure in f.structures]
+    return {(f.kind, f.severity) for f in named}
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("liver", "high"), ("aorta", "high"), ("kidney_left", "medium"), ("hip_left", "high"),
+     ("sacrum", "high"), ("urinary_bladder", "medium"), ("lung_middle_lobe_right", "medium")],
+)  # fmt: skip
+def test_what_should_be_there_is_missed(faults, name, severity):
+    (found,) = faults.say("missing", faults.renamed(**{name: None}))
+    assert (found.kind, found.severity) == ("missing", severity)
+    assert found.structures[0] == name
+    truth = np.argwhere(faults.mask(name)).mean(axis=0)
+    place = faults.body.grid.affine @ [*truth, 1.0]
+    assert np.linalg.norm(np.array(found.place_mm) - place[:3]) < 160
+
+
+def test_nobody_looked_is_not_missing_and_absence_is_doubted(faults):
+    labels, name = faults.renamed(kidney_left=None), frozenset(["kidney_left"])
+    assert faults.say("missing", labels, decided=faults.context.decided - name) == []
+    (absent,) = faults.say("missing", labels, absent=name)
+    assert (absent.kind, absent.severity) == ("absence_doubtful", "low")
+    (outside,) = faults.say("missing", labels, absent=name, outside_fov=name)
+    assert (outside.kind, outside.severity) == ("not_outside_view", "high")
+
+
+def test_a_mask_that_ends_flat_inside_the_view_is_found(faults):
+    labels = faults.cut("liver", 0.4)
+    (found,) = [f for f in faults.say("cut_off", labels) if f.structures == ("liver",)]
+    assert (found.kind, found.severity) == ("cut_off", "high")
+    assert "the CT goes on" in found.words
+    unsure, *_ = faults.say("cut_off", labels, with_ct=False)
+    assert unsure.severity == "medium"
+
+
+def test_a_mask_that_ends_with_the_field_of_view_is_not_cut_off(faults):
+    assert faults.body.labels[..., 0].any()
+    assert faults.say("cut_off") == []
+
+
+def test_fragments_islands_and_crumbs_are_told_apart(faults):
+    kidney = faults.mask("kidney_left")
+    i, j, k = (int(v) for v in np.argwhere(kidney).mean(axis=0))
+    split = kidney.copy()
+    split[..., k - 1 : k + 2] = False
+    found = faults.say("pieces", faults.redrawn("kidney_left", split))
+    assert kinds(found) == {("fragments", "high")}
+    far = kidney.copy()
+    far[i + 12 : i + 15, j : j + 3, k - 15 : k - 12] = True
+    (island,) = [
+        f
+        for f in faults.say("pieces", faults.redrawn("kidney_left", far))
+        if f.structures == ("kidney_left",)
+    ]
+    assert (island.kind, island.severity) == ("island", "high")
+    assert island.figures["away_mm"] > 30
+    assert np.linalg.norm(
+        np.array(island.place_mm)
+        - (faults.body.grid.affine @ [i + 13, j + 1, k - 14, 1.0])[:3]
+    ) < 10  # fmt: skip
+
+
+def test_a_closed_hole_is_found_and_a_labelled_inside_is_none(faults):
+    inside = ndimage.binary_erosion(faults.mask("spleen"), iterations=3)
+    labels = faults.body.labels.copy(order="F")
+    labels[inside] = 0
+    (found,) = faults.say("holes", labels)
+    assert found.structures == ("spleen",)
+    assert found.figures["holes_ml"] == pytest.approx(inside.sum() * 0.064, rel=0.01)
+    labels[inside] = faults.value("gallbladder")
+    assert faults.say("holes", labels) == []
+
+
+def test_a_heart_in_the_abdomen_stands_too_low(faults):
+    labels = faults.moved("heart_ventricle_left", 0, 0, -45)
+    assert ("wrong_height", "high") in kinds(faults.say("heights", labels), "heart_ventricle_left")
+    outside = faults.say("containment", labels)
+    assert kinds(outside) == {("outside", "high")}
+    assert "apart" in {f.kind for f in faults.say("touching", labels)}
+
+
+def test_a_long_structure_without_its_upper_half_is_too_short(faults):
+    (found,) = faults.say("reach", faults.cut("aorta", 0.45))
+    assert (found.kind, found.structures) == ("too_short", ("aorta",))
+    assert found.figures["end"] == "top"
+    assert found.figures["short_vertebrae"] > 1
+
+
+def test_neighbours_apart_and_strangers_in_touch_are_found(faults):
+    labels = faults.moved("gallbladder", 0, 0, -30)
+    found = faults.say("touching", labels)
+    assert ("apart", "high") in kinds(found, "gallbladder")
+    near = faults.mask("kidney_left") | np.roll(faults.mask("kidney_left"), 30, 0)
+    touching = faults.say("touching", faults.redrawn("kidney_left", near))
+    assert any(f.kind == "touching" and "kidney_left" in f.structures for f in touching)
+
+
+def test_one_kidney_much_smaller_than_the_other_is_found(faults):
+    (found,) = faults.say("mirror_sizes", faults.grown("kidney_left", -2))
+    assert found.structures == ("kidney_left", "kidney_right")
+    assert found.figures["ratio"] > 2.2
+
+
+def test_a_volume_no_adult_has_is_found_and_children_are_left_alone(faults):
+    labels = faults.grown("spleen", -4)
+    (found,) = faults.say("sizes", labels)
+    assert (found.kind, found.structures) == ("size_unlike_adults", ("spleen",))
+    assert found.figures["volume_ml"] < found.figures["adults_low_ml"]
+    assert faults.say("sizes", labels, age_years=8.0) == []

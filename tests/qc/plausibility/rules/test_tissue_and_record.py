@@ -1,0 +1,83 @@
+"""Faults that the CT or the record shows: tissue, leaks, borders, overlaps, sudden changes."""
+
+import numpy as np
+import pytest
+
+from qc.plausibility.scene_measures import Changed, Overlapping
+
+
+def test_a_mask_on_other_tissue_has_the_wrong_density(faults):
+    labels = faults.swapped("liver", "lung_lower_lobe_right")
+    found = {f.structures[0]: f for f in faults.say("density", labels)}
+    assert set(found) == {"liver", "lung_lower_lobe_right"}
+    assert found["liver"].severity == "high"
+    assert found["liver"].figures["median_hu"] < -700
+
+
+def test_an_aorta_with_contrast_in_a_native_case_is_doubted(faults):
+    found = [f for f in faults.say("density", phase="native") if f.kind == "phase_doubtful"]
+    assert [f.structures for f in found] == [("aorta",)]
+    assert found[0].figures["median_hu"] > 90
+    late = [f for f in faults.say("density", phase="arterial") if f.kind == "phase_doubtful"]
+    assert late == []
+
+
+def test_rules_of_density_are_silent_without_a_ct(faults):
+    for rule in ("density", "leak", "borders"):
+        assert faults.say(rule, faults.grown("liver", 3), with_ct=False) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "into", "what"),
+    [("liver", "lung_lower_lobe_right", "lung"), ("autochthon_left", "scapula_left", "bone"),
+     ("rib_left_7", "lung_lower_lobe_left", "lung")],
+)  # fmt: skip
+def test_a_leak_is_found_where_it_is(faults, name, into, what):
+    i, j, k = (int(v) for v in np.argwhere(faults.mask(into)).mean(axis=0))
+    ball = np.zeros(faults.body.labels.shape, bool)
+    ball[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4] = True
+    labels = faults.redrawn(name, faults.mask(name) | ball)
+    (found,) = [f for f in faults.say("leak", labels) if f.structures == (name,)]
+    assert (found.kind, found.severity) == ("leak", "high")
+    assert what in found.words
+    place = faults.body.grid.affine @ [i, j, k, 1.0]
+    assert np.linalg.norm(np.array(found.place_mm) - place[:3]) < 25
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["liver", "spleen", "vertebrae_L3", "lung_upper_lobe_left", "stomach", "gluteus_maximus_left"],
+)
+def test_masks_grown_and_shrunk_by_two_voxels_miss_their_border(faults, name):
+    for steps, kind in ((2, "too_large"), (-2, "too_small")):
+        found = faults.say("borders", faults.grown(name, steps))
+        assert kind in [f.kind for f in found if f.structures == (name,)]
+
+
+def test_overlaps_are_judged_by_share_and_volume(faults):
+    place = (1.0, 2.0, 3.0)
+    pairs = (
+        Overlapping("liver", "kidney_right", 20.0, 0.4, place),
+        Overlapping("liver", "stomach", 5.0, 0.06, place),
+        Overlapping("liver", "colon", 5.0, 0.01, place),
+        Overlapping("liver", "gallbladder", 0.1, 0.5, place),
+    )
+    found = faults.say("overlap", overlaps=pairs)
+    assert [(f.structures[1], f.severity) for f in found] == [
+        ("kidney_right", "high"), ("stomach", "medium"),
+    ]  # fmt: skip
+    assert found[0].place_mm == place
+
+
+def test_a_sudden_change_between_rounds_is_found(faults):
+    changes = (
+        Changed("liver", "round 1", 1500.0, 1450.0, 0.95),
+        Changed("spleen", "round 1", 200.0, 150.0, 0.6),
+        Changed("pancreas", "model btcv", 80.0, 0.0, 0.0),
+        Changed("gallbladder", "round 1", 0.2, 0.1, 0.1),
+    )
+    found = {f.structures[0]: f for f in faults.say("round_change", changes=changes)}
+    assert {name: f.severity for name, f in found.items()} == {
+        "spleen": "medium", "pancreas": "high",
+    }  # fmt: skip
+    assert "became empty; in model btcv it had 80.0 ml" in found["pancreas"].words
