@@ -17,6 +17,7 @@ from qc.audit import PlantRequest, slip_in
 from qc.audit.truth import read_truths
 from qc.gallery import chosen_records
 from qc.page import write_page
+from qc.plausibility.plausibility import _chosen, _cohort
 from tests.fixtures.audited_workspaces import IDS
 from tests.fixtures.tiny_models import tiny_settings
 from training.choice_cohort import read_cohort
@@ -119,6 +120,13 @@ def test_the_gallery_shows_it_and_does_not_tell(audited: Workspace) -> None:
     keys = [set(case) for case in cases]
     assert keys.count(keys[0]) == len(keys) == 4
     assert {case["state"] for case in cases if case["id"] in planted} == {"proposed"}
+
+
+def test_rules_look_at_it_and_compare_nothing_with_it(audited: Workspace) -> None:
+    planted = planted_ids(audited)
+    assert {record.case.id for record in _chosen(audited, ())} == set(IDS) | planted
+    livers = _cohort(audited).sizes.get("liver", ())
+    assert len(livers) <= len(IDS)
 
 
 def test_doctor_finds_nothing_and_rebuilding_keeps_it_apart(audited: Workspace) -> None:
