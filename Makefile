@@ -85,7 +85,7 @@ simulate: $(STAMP) ## TO=DIR try strategies of choice on synthetic bodies before
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
 
 ##@ In between
-.PHONY: verdict status next-cases effort aging cohort doctor
+.PHONY: verdict status next-cases effort aging cohort audit doctor
 verdict: $(STAMP) ## ARGS="..." accept, fix, absent, exclude: what people decided
 	$(MASKSMITH) $(MORE)
 status: $(STAMP) ## where every case, structure and round stands
@@ -98,11 +98,13 @@ aging: $(STAMP) ## STRUCTURES=a,b TO=DIR volume and density over age, with a fit
 	$(MASKSMITH) $(call flag,STRUCTURES,--structures) $(call flag,TO,--out) $(MORE)
 cohort: $(STAMP) ## TO=DIR age, sex, site and image type of the cases, as a figure
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
+audit: $(STAMP) ## ARGS="plant --count 12", ARGS=report: known errors, and who catches them
+	$(MASKSMITH) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -133,6 +135,8 @@ bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
 bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many pictures, processes, what takes the time
 	$(PYTHON_HERE) -m benchmarks.many_pictures $(MORE)
+bench-plausibility: $(STAMP) ## measure the plausibility rules on planted errors; the tables go into docs/qc.md
+	$(PYTHON_HERE) -m benchmarks.plausibility --page docs/qc.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

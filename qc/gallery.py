@@ -115,7 +115,7 @@ def chosen_records(workspace: Workspace, wanted: tuple[str, ...]) -> Iterator[Ca
     if wanted:
         yield from (workspace.record(case_id) for case_id in dict.fromkeys(wanted))
         return
-    yield from (record for record in workspace.records() if not record.excluded)
+    yield from (record for record in workspace.records(planted=True) if not record.excluded)
 
 
 def task_of(workspace: Workspace, record: CaseRecord, style: Style, look: str) -> DrawTask:

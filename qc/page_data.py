@@ -40,9 +40,9 @@ def page_data(workspace: Workspace, failures: Mapping[str, str]) -> dict[str, An
         Case id to the reason why it could not be drawn.
     """
     class_map = workspace.class_map
-    records = list(workspace.records())
+    records = list(workspace.records(planted=True))
     found = _findings_by_case(workspace, [record.case.id for record in records])
-    states = {case.id: case.state for case in workspace_status(workspace).cases}
+    states = {case.id: case.state for case in workspace_status(workspace, planted=True).cases}
     writer = _CaseWriter(
         workspace,
         {name: place for place, name in enumerate(class_map.names)},

@@ -3,11 +3,13 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.fixtures.audited_workspaces",
     "tests.fixtures.browser",
     "tests.fixtures.gallery_sites",
     "tests.fixtures.graphics",
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
+    "tests.fixtures.planted_errors",
     "tests.fixtures.planted_faults",
     "tests.fixtures.pretended_models",
     "tests.fixtures.real_data",

@@ -61,6 +61,7 @@ SECTIONS = {
         imported("effort", "Show what correcting took, from round to round, and what is left."),
         imported("aging", "Draw volume and density of structures over age, with a fit."),
         imported("cohort", "Draw age, sex, site and image type of the cases."),
+        imported("audit", "Slip known errors into the gallery; see what share people catch."),
         imported("doctor", "Check the files against the ledger."),
     ),
     "Out to other programs, and back": (

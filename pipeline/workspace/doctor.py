@@ -19,6 +19,7 @@ from pipeline.workspace.case_findings import finding_files, read_case_findings
 from pipeline.workspace.digest import digest_of_manifest
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.mask_file import verify_mask
+from pipeline.workspace.planted import removed_plants
 from pipeline.workspace.verdict_file import read_verdicts, verdict_files
 from pipeline.workspace.workspace import CaseRecord, Workspace
 
@@ -63,7 +64,7 @@ def examine(workspace: Workspace, *, each: Each = map) -> list[Finding]:
     list of Finding
         Errors first.
     """
-    records = list(workspace.records())
+    records = list(workspace.records(planted=True))
     findings = [*_examine_ledger(workspace), *_examine_verdicts(workspace)]
     findings += _examine_rounds(workspace)
     findings += _unknown_cases(workspace.layout, {record.case.id for record in records})
@@ -129,7 +130,8 @@ def _examine_ledger(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _examine_verdicts(workspace: Workspace) -> Iterator[Finding]:
-    recorded = {verdict.id for verdict in workspace.verdicts()}
+    recorded = {verdict.id for verdict in workspace.ledger.verdicts(planted=True)}
+    taken_out = removed_plants(workspace.layout)
     filed: set[str] = set()
     for path in verdict_files(workspace.layout):
         try:
@@ -138,7 +140,9 @@ def _examine_verdicts(workspace: Workspace) -> Iterator[Finding]:
             yield _error("verdict", str(path), str(error))
             continue
         filed |= {verdict.id for verdict in verdicts}
-        missing = sum(verdict.id not in recorded for verdict in verdicts)
+        missing = sum(
+            verdict.id not in recorded and verdict.case_id not in taken_out for verdict in verdicts
+        )
         if missing:
             advice = "'masksmith doctor --rebuild' takes them in"
             yield _note("verdict", str(path), f"{missing} verdicts not in the ledger; {advice}")

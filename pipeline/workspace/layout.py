@@ -96,6 +96,16 @@ class Layout:
         return self.root / "verdicts"
 
     @property
+    def planted_dir(self) -> Path:
+        """What is wrong in each planted case: one file per case."""
+        return self.root / "audit" / "planted"
+
+    @property
+    def removed_plants_dir(self) -> Path:
+        """The same for planted cases that were taken out, with what people said of them."""
+        return self.root / "audit" / "removed"
+
+    @property
     def rounds_dir(self) -> Path:
         """One folder per active-learning round."""
         return self.root / "rounds"

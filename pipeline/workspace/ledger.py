@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pipeline.workspace.digest import now_utc
-from pipeline.workspace.words import Case, Mask, Origin, Round, Verdict
+from pipeline.workspace.words import PLANTED, Case, Mask, Origin, Round, Verdict
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Column, ColumnElement, Engine, Table
 
 _CHUNK = 500
 
@@ -45,7 +45,10 @@ class OutcomeRecord:
 
 
 class Ledger:
-    """Read and append. Nothing here updates or deletes a verdict or a mask.
+    """Read and append. Nothing here updates or deletes a verdict or a mask of a real case.
+
+    Planted cases (:attr:`Case.is_planted`) are left out of everything that goes over all cases,
+    unless it is asked for with ``planted=True``; asked for by its id, each is there.
 
     Parameters
     ----------
@@ -74,16 +77,20 @@ class Ledger:
             self.engine.dispose()
             del self.__dict__["engine"]
 
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self, *, planted: bool = False) -> tuple[Case, ...]:
         """List every case, by id."""
         from sqlalchemy import select
 
         from pipeline.workspace.tables import case_table
 
         query = select(case_table.c.record).order_by(case_table.c.id)
+        if not planted:
+            query = query.where(not_planted(case_table.c.id))
         return tuple(Case.from_dict(row.record) for row in self._rows(query))
 
-    def masks(self, case_id: str | None = None, structure: str | None = None) -> tuple[Mask, ...]:
+    def masks(
+        self, case_id: str | None = None, structure: str | None = None, *, planted: bool = False
+    ) -> tuple[Mask, ...]:
         """List mask revisions, oldest first, of one case or structure or of all."""
         from sqlalchemy import select
 
@@ -92,6 +99,8 @@ class Ledger:
         query = select(table.c.record).order_by(table.c.case_id, table.c.created, table.c.id)
         if case_id is not None:
             query = query.where(table.c.case_id == case_id)
+        elif not planted:
+            query = query.where(not_planted(table.c.case_id))
         if structure is not None:
             query = query.where(table.c.structure == structure)
         return tuple(Mask.from_dict(row.record) for row in self._rows(query))
@@ -106,6 +115,7 @@ class Ledger:
         from pipeline.workspace.tables import mask_table as table
 
         query = select(table.c.record).where(table.c.origin.in_(origins))
+        query = query.where(not_planted(table.c.case_id))
         found = [Mask.from_dict(row.record) for row in self._rows(query)]
         known = {mask.id: mask for mask in found}
         while missing := sorted({p for m in found for p in m.provenance.parents} - set(known)):
@@ -115,9 +125,7 @@ class Ledger:
                 query = select(table.c.record).where(wanted)
                 found += [Mask.from_dict(row.record) for row in self._rows(query)]
             known |= {mask.id: mask for mask in found}
-        return tuple(
-            sorted(known.values(), key=lambda m: (m.case_id, m.provenance.created, m.id))
-        )
+        return tuple(sorted(known.values(), key=lambda m: (m.case_id, m.provenance.created, m.id)))
 
     def mask(self, mask_id: str) -> Mask | None:
         """Find a mask by its id or the beginning of it; None when there is none or several."""
@@ -129,7 +137,7 @@ class Ledger:
         found = list(self._rows(query.limit(2)))
         return Mask.from_dict(found[0].record) if len(found) == 1 else None
 
-    def verdicts(self, case_id: str | None = None) -> tuple[Verdict, ...]:
+    def verdicts(self, case_id: str | None = None, *, planted: bool = False) -> tuple[Verdict, ...]:
         """List verdicts, oldest first, of one case or of all."""
         from sqlalchemy import select
 
@@ -139,6 +147,8 @@ class Ledger:
         query = select(*names).order_by(table.c.created, table.c.sequence)
         if case_id is not None:
             query = query.where(table.c.case_id == case_id)
+        elif not planted:
+            query = query.where(not_planted(table.c.case_id))
         return tuple(Verdict(**row._mapping) for row in self._rows(query))
 
     def rounds(self) -> tuple[Round, ...]:
@@ -195,6 +205,24 @@ class Ledger:
 
         self._insert(round_table, [round_.to_dict()], key="number")
 
+    def remove_planted(self, case_id: str) -> None:
+        """Delete a planted case with its masks and verdicts; a real case is left as it is."""
+        from sqlalchemy import select
+
+        from pipeline.workspace.tables import case_table, mask_table, verdict_table
+
+        with self.engine.begin() as connection:
+            query = select(case_table.c.record).where(case_table.c.id == case_id)
+            row = connection.execute(query).first()
+            if row is None or not Case.from_dict(row.record).is_planted:
+                return
+            for table, column in (
+                (verdict_table, verdict_table.c.case_id),
+                (mask_table, mask_table.c.case_id),
+                (case_table, case_table.c.id),
+            ):
+                connection.execute(table.delete().where(column == case_id))
+
     def begin_run(self, stage: str, settings: Mapping[str, Any], digest: str) -> int:
         """Record that a stage begins, and give the run's number."""
         from pipeline.workspace.tables import run_table
@@ -237,6 +265,16 @@ class Ledger:
             while chunk := list(islice(remaining, _CHUNK)):
                 statement = dialect.insert(table).on_conflict_do_nothing(index_elements=[key])
                 connection.execute(statement, chunk)
+
+
+def not_planted(case_id: Column[Any]) -> ColumnElement[bool]:
+    """Give the condition that a row is of no planted case: the one place that leaves them out."""
+    from sqlalchemy import select
+
+    from pipeline.workspace.tables import case_table
+
+    mark = case_table.c.record["source"][PLANTED].as_string()
+    return case_id.not_in(select(case_table.c.id).where(mark.is_not(None)))
 
 
 def case_row(case: Case) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.workspace.ledger import Ledger
+from pipeline.workspace.ledger import Ledger, not_planted
 from pipeline.workspace.words import Case, Mask, Origin, Provenance
 
 _NOWHERE = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 
 def cases_with_masks(
-    cases: Iterable[Case], ledger: Ledger, *, about: bool = False
+    cases: Iterable[Case], ledger: Ledger, *, about: bool = False, planted: bool = False
 ) -> Iterator[tuple[Case, list[Mask]]]:
     """Pair each case with its masks while both pass by in the database's order of case ids.
 
@@ -25,10 +25,12 @@ def cases_with_masks(
     cases : iterable of Case
         As the ledger gives them.
     ledger : Ledger
+    planted : bool
+        Whether the cases hold planted ones.
     about : bool
         Read ``Provenance.about`` too, which holds how sure a model was.
     """
-    rows = _mask_rows(ledger, about=about)
+    rows = _mask_rows(ledger, about=about, planted=planted)
     row = next(rows, None)
     for case in cases:
         masks = []
@@ -38,7 +40,7 @@ def cases_with_masks(
         yield case, masks
 
 
-def _mask_rows(ledger: Ledger, *, about: bool) -> Iterator[Any]:
+def _mask_rows(ledger: Ledger, *, about: bool, planted: bool) -> Iterator[Any]:
     """Stream of every mask only what the rule of what is in force needs."""
     from sqlalchemy import literal, select
 
@@ -49,6 +51,8 @@ def _mask_rows(ledger: Ledger, *, about: bool) -> Iterator[Any]:
     facts = table.c.record["provenance"]["about"].as_string() if about else literal(None)
     names = ("id", "case_id", "structure", "origin", "maker", "round", "created")
     query = select(*(table.c[name] for name in names), voxels, priority, facts.label("about"))
+    if not planted:
+        query = query.where(not_planted(table.c.case_id))
     with ledger.engine.connect().execution_options(yield_per=10_000) as connection:
         yield from connection.execute(query.order_by(table.c.case_id, table.c.created, table.c.id))
 

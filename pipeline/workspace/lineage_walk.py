@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.workspace.digest import SHORT_DIGEST_LENGTH, digest_of_manifest
 from pipeline.workspace.layout import Layout
-from pipeline.workspace.ledger import Ledger
+from pipeline.workspace.ledger import Ledger, not_planted
 from pipeline.workspace.source_models import Source, SourceModel, model_of
 from pipeline.workspace.words import Mask, Origin, Provenance
 
@@ -182,7 +182,7 @@ class LineageWalk:
 
 
 def light_masks(ledger: Ledger) -> dict[str, Mask]:
-    """Read every mask by id in one query, by case and oldest first, with empty boxes.
+    """Read every mask of real cases by id in one query, by case, oldest first, with empty boxes.
 
     Of the provenance it holds what the rule of what is in force and the walk need; masks made
     together share one.
@@ -200,7 +200,8 @@ def light_masks(ledger: Ledger) -> dict[str, Mask]:
         record[("provenance", "priority")].as_integer(),
         record[("provenance", "sources")].as_string(),
         record[("provenance", "parents")].as_string(),
-    ).order_by(table.c.case_id, table.c.created, table.c.id)
+    ).where(not_planted(table.c.case_id))
+    query = query.order_by(table.c.case_id, table.c.created, table.c.id)
     with ledger.engine.connect().execution_options(yield_per=10_000) as connection:
         return {row[0]: _light_mask(*row) for row in connection.execute(query)}
 

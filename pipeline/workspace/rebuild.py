@@ -23,6 +23,7 @@ from pipeline.workspace.doctor import (
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
 from pipeline.workspace.mask_file import verify_mask
+from pipeline.workspace.planted import removed_plants
 from pipeline.workspace.verdict_file import (
     read_verdicts,
     verdict_files,
@@ -125,9 +126,10 @@ def _with_unfiled(workspace: Workspace, contents: Contents) -> list[Verdict]:
     if unfiled:
         write_verdicts(workspace.layout, unfiled)
     known = {case.id for case in contents.cases}
+    taken_out = removed_plants(workspace.layout)
     every = sorted([*contents.verdicts, *unfiled], key=lambda verdict: verdict.created)
     for verdict in every:
-        if verdict.case_id not in known:
+        if verdict.case_id not in known | taken_out:
             error = BadInput("a verdict about a case that has no files; its file is kept")
             contents.complain("verdict", verdict.case_id, error)
     return [verdict for verdict in every if verdict.case_id in known]
@@ -137,7 +139,7 @@ def _readable_verdicts(ledger: Ledger) -> tuple[Verdict, ...]:
     from sqlalchemy.exc import DatabaseError
 
     try:
-        return ledger.verdicts()
+        return ledger.verdicts(planted=True)
     except (LedgerError, DatabaseError):
         return ()
 

@@ -96,20 +96,20 @@ class WorkspaceStatus:
     cases: tuple[CaseStatus, ...]
 
 
-def workspace_status(workspace: Workspace) -> WorkspaceStatus:
+def workspace_status(workspace: Workspace, *, planted: bool = False) -> WorkspaceStatus:
     """Compute how a workspace stands.
 
     Parameters
     ----------
     workspace : Workspace
         Only its ledger and class map are read, no voxels.
+    planted : bool
+        Count planted cases too, as a page does that must not tell them from others.
     """
     tally = _Tally(workspace.class_map.names)
-    verdicts = _by_case(workspace.ledger.verdicts())
-    cases = [
-        tally.add(case, masks, verdicts.get(case.id, []))
-        for case, masks in cases_with_masks(workspace.cases(), workspace.ledger)
-    ]
+    verdicts = _by_case(workspace.ledger.verdicts(planted=planted))
+    every = cases_with_masks(workspace.cases(planted=planted), workspace.ledger, planted=planted)
+    cases = [tally.add(case, masks, verdicts.get(case.id, [])) for case, masks in every]
     parts = {structure.name: structure.part for structure in workspace.class_map}
     states = Counter(case.state for case in cases)
     return WorkspaceStatus(
@@ -184,10 +184,13 @@ def _rounds(workspace: Workspace, in_force: Mapping[int, int]) -> tuple[RoundSta
     """Say how each round stands."""
     from sqlalchemy import func, select
 
+    from pipeline.workspace.ledger import not_planted
     from pipeline.workspace.tables import mask_table as table
 
     cases = func.count(func.distinct(table.c.case_id))
-    query = select(table.c.round, cases, func.count()).where(table.c.origin == "round")
+    query = select(table.c.round, cases, func.count()).where(
+        table.c.origin == "round", not_planted(table.c.case_id)
+    )
     with workspace.ledger.engine.connect() as connection:
         rows = connection.execute(query.group_by(table.c.round)).all()
     predicted = {number: (case_count, mask_count) for number, case_count, mask_count in rows}

@@ -10,6 +10,7 @@ from pipeline.volume import Box, Grid
 from pipeline.workspace.digest import digest_of, now_utc
 
 Origin = Literal["model", "transfer", "rough", "human", "round", "merged"]
+PLANTED = "planted"
 Decision = Literal["accept", "fix", "absent_fov", "absent_anatomy", "exclude_case", "include_case"]
 
 
@@ -101,6 +102,7 @@ class Case:
         Contrast phase where known.
     source : mapping
         How it came in (layout, format); no path that could name a patient.
+        :data:`PLANTED` stands here in a case that `masksmith audit plant` made.
     meta : mapping
         Age, sex, site, scanner ... as far as known.
     ct_digest : str
@@ -118,6 +120,11 @@ class Case:
     source: Mapping[str, str] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     created: str = field(default_factory=now_utc)
+
+    @property
+    def is_planted(self) -> bool:
+        """Whether it holds a known error, to see whether people catch it; no case to learn from."""
+        return PLANTED in self.source
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""

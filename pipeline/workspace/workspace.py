@@ -163,9 +163,9 @@ class Workspace:
         """The workspace's folder."""
         return self.layout.root
 
-    def cases(self) -> tuple[Case, ...]:
-        """List every case, by id."""
-        return self.ledger.cases()
+    def cases(self, *, planted: bool = False) -> tuple[Case, ...]:
+        """List every case, by id; planted ones only where they are asked for."""
+        return self.ledger.cases(planted=planted)
 
     @cached_property
     def _cases_by_id(self) -> dict[str, Case]:
@@ -180,7 +180,7 @@ class Workspace:
             When there is none of this id, with names that come close.
         """
         if case_id not in self._cases_by_id:
-            self._cases_by_id.update({case.id: case for case in self.cases()})
+            self._cases_by_id.update({case.id: case for case in self.cases(planted=True)})
         if case_id not in self._cases_by_id:
             from difflib import get_close_matches
 
@@ -189,13 +189,20 @@ class Workspace:
             raise NothingToDo(f"no case {case_id!r} in {self.path}{hint}")
         return self._cases_by_id[case_id]
 
-    def records(self) -> Iterator[CaseRecord]:
-        """Go through every case with its masks and verdicts, by case id, in three queries."""
-        masks = {k: tuple(v) for k, v in groupby(self.ledger.masks(), key=lambda m: m.case_id)}
+    def records(self, *, planted: bool = False) -> Iterator[CaseRecord]:
+        """Go through every case with its masks and verdicts, by case id, in three queries.
+
+        Parameters
+        ----------
+        planted : bool
+            Also those of :mod:`qc.audit`: only for what people or rules look at.
+        """
+        every = self.ledger.masks(planted=planted)
+        masks = {k: tuple(v) for k, v in groupby(every, key=lambda m: m.case_id)}
         verdicts: dict[str, list[Verdict]] = {}
-        for verdict in self.ledger.verdicts():
+        for verdict in self.ledger.verdicts(planted=planted):
             verdicts.setdefault(verdict.case_id, []).append(verdict)
-        for case in self.cases():
+        for case in self.cases(planted=planted):
             yield CaseRecord(case, masks.get(case.id, ()), tuple(verdicts.get(case.id, ())))
 
     def record(self, case_id: str) -> CaseRecord:
@@ -293,6 +300,11 @@ class Workspace:
         """Record a case whose files are written (driver only)."""
         self.ledger.add_case(case)
         self._cases_by_id.pop(case.id, None)
+
+    def forget_planted(self, case_id: str) -> None:
+        """Delete a planted case from the ledger; a real one is left as it is (driver only)."""
+        self.ledger.remove_planted(case_id)
+        self._cases_by_id.pop(case_id, None)
 
     def record_masks(self, masks: Iterable[Mask]) -> None:
         """Record masks whose files are written (driver only)."""

@@ -115,7 +115,8 @@ def _chosen(workspace: Workspace, wanted: tuple[str, ...]) -> Iterator[CaseRecor
     if wanted:
         yield from (workspace.record(case_id) for case_id in dict.fromkeys(wanted))
         return
-    yield from (record for record in workspace.records() if not record.excluded)
+    # A planted case must not differ from the others in that nobody found anything in it.
+    yield from (record for record in workspace.records(planted=True) if not record.excluded)
 
 
 def _cohort(workspace: Workspace) -> Cohort:
