@@ -81,7 +81,7 @@ def _structure(
     return {
         "name": structure.name,
         "value": structure.value,
-        "colour": "#%02x%02x%02x" % structure.colour,
+        "colour": "#{:02x}{:02x}{:02x}".format(*structure.colour),
         "mask_id": mask.id if mask else None,
         "made_by": mask.provenance.maker if mask else None,
         "voxels": mask.voxels if mask else 0,

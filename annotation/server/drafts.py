@@ -200,7 +200,7 @@ class Drafts:
         except OSError as error:
             # Whatever a later flush says, this one failed: nothing more goes into this file.
             self._refused_by_disk.add(path)
-            log.error("a draft could not be written: %s", error.strerror)  # noqa: TRY400
+            log.error("a draft could not be written: %s", error.strerror)
             raise _disk_refused(path) from error
         state.acknowledged[stroke.sequence] = (stroke.client, stroke.checksum)
         self._remember(path, state)

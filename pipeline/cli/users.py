@@ -19,7 +19,7 @@ _ROLES = ("annotator", "reviewer", "admin")
 
 @click.group("users", cls=Group)
 def command() -> None:
-    """Add, list and remove the people who may sign in to the workbench (masksmith serve).
+    r"""Add, list and remove the people who may sign in to the workbench (masksmith serve).
 
     \b
     annotator  draws and decides in cases that are free or assigned to them

@@ -37,7 +37,7 @@ def worklist(
     q: Word = "",
     structure: Word = "",
     mine: bool = False,
-    open: bool = False,  # noqa: A002 - the word of the address
+    open: bool = False,
 ) -> dict[str, Any]:
     """List cases: what is left in them, whose they are, who draws there."""
     cards, choice = bench.cards.all(), newest_choice(bench.workspace)

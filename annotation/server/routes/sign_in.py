@@ -152,7 +152,7 @@ def _class_map(workspace: Workspace) -> dict[str, Any]:
             {
                 "name": s.name,
                 "value": s.value,
-                "colour": "#%02x%02x%02x" % s.colour,
+                "colour": "#{:02x}{:02x}{:02x}".format(*s.colour),
                 "part": s.part,
                 "category": s.category,
                 "side": s.side,

@@ -57,13 +57,15 @@ def test_strokes_in_ras_change_exactly_these_voxels_of_the_file(grid: Grid) -> N
     strokes = []
     for number in range(12):
         low = [int(rng.integers(0, size)) for size in seen.shape]
-        high = [int(rng.integers(lo + 1, size + 1)) for lo, size in zip(low, seen.shape)]
-        box = tuple(slice(lo, hi) for lo, hi in zip(low, high))
+        high = [
+            int(rng.integers(lo + 1, size + 1)) for lo, size in zip(low, seen.shape, strict=True)
+        ]
+        box = tuple(slice(lo, hi) for lo, hi in zip(low, high, strict=True))
         voxels = rng.random([s.stop - s.start for s in box]) < 0.5
         strokes.append(Stroke("", "tab", number + 1, box, voxels))
         # The oracle: each voxel by its world place, without the code under test.
         for index in np.ndindex(*voxels.shape):
-            ras = [o + s.start for o, s in zip(index, box)]
+            ras = [o + s.start for o, s in zip(index, box, strict=True)]
             world = order.canonical.affine @ [*ras, 1]
             i, j, k = np.rint(np.linalg.solve(grid.affine, world)[:3]).astype(int)
             in_file[i, j, k] = voxels[index]
