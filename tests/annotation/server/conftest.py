@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 
 from annotation.server.app import make_app
 from annotation.server.settings import ServeSettings
-from annotation.server.workbench import Workbench, open_workbench
 from annotation.server.voxel_order import box_text
+from annotation.server.workbench import Workbench, open_workbench
 from pipeline.anatomy import shipped_configs
 from pipeline.workspace import Case, Mask, Provenance, Workspace
 
@@ -27,7 +27,10 @@ class Browser:
 
     def __init__(self, bench: Workbench, name: str | None = None) -> None:
         self.client = TestClient(
-            make_app(bench), base_url=ADDRESS, raise_server_exceptions=False, client=("127.0.0.1", 1)
+            make_app(bench),
+            base_url=ADDRESS,
+            raise_server_exceptions=False,
+            client=("127.0.0.1", 1),
         )
         self.headers: dict[str, str] = {}
         if name is not None:
@@ -50,7 +53,11 @@ class Browser:
         self, mask: str, sequence: int, box: tuple, voxels: Any, base: str | None, **more: Any
     ) -> Any:
         """Send a stroke as the editor does: gzip, one byte a voxel, Fortran order."""
-        query = {"base": base or "none", "box": box_text(box), "client": more.pop("client", "tab-1")}
+        query = {
+            "base": base or "none",
+            "box": box_text(box),
+            "client": more.pop("client", "tab-1"),
+        }
         body = np.asarray(voxels, np.uint8).tobytes(order="F")
         return self.request(
             "PUT",
@@ -62,7 +69,13 @@ class Browser:
 
     def commit(self, mask: str, sequence: int, base: str | None, **more: Any) -> Any:
         """Ask for a revision."""
-        wish = {"base": base, "client": "tab-1", "sequence": sequence, "seconds": 12.5, "strokes": 3}
+        wish = {
+            "base": base,
+            "client": "tab-1",
+            "sequence": sequence,
+            "seconds": 12.5,
+            "strokes": 3,
+        }
         return self.post(f"/api/cases/{mask}/commit", json=wish | more)
 
 

@@ -168,32 +168,32 @@ def test_an_accepted_mask_stays_in_force(anna, lab) -> None:
     assert lab.in_force("s0001")["liver"].id == base
 
 
-@pytest.mark.parametrize(
-    ("body", "encoding", "status"),
-    [
-        (bytes(60), "", 200),
-        (bytes(59), "", 422),
-        (bytes(61), "", 422),
-        (bytes([2] * 60), "", 422),
-        (gzip.compress(bytes(60)), "gzip", 200),
-        (gzip.compress(bytes(10**8)), "gzip", 422),
-        (gzip.compress(bytes(60))[:-3], "gzip", 422),
-        (gzip.compress(bytes(60)) + b"more", "gzip", 422),
-        (b"no gzip at all", "gzip", 422),
-        (bytes(60), "br", 415),
-        (b"", "", 422),
-    ],
-)
-def test_the_body_of_a_stroke_is_exactly_its_box(anna, lab, body, encoding, status) -> None:
+BODIES = [
+    (bytes(60), "", 200),
+    (bytes(59), "", 422),
+    (bytes(61), "", 422),
+    (bytes([2] * 60), "", 422),
+    (gzip.compress(bytes(60)), "gzip", 200),
+    (gzip.compress(bytes(10**8)), "gzip", 422),
+    (gzip.compress(bytes(60))[:-3], "gzip", 422),
+    (gzip.compress(bytes(60)) + b"more", "gzip", 422),
+    (b"no gzip at all", "gzip", 422),
+    (bytes(60), "br", 415),
+    (b"", "", 422),
+]
+
+
+def test_the_body_of_a_stroke_is_exactly_its_box(anna, lab) -> None:
     query = {"base": base_of(lab), "box": "2,3,4,6,8,7", "client": "tab"}
-    answer = anna.request(
-        "PUT",
-        f"/api/cases/{LIVER}/draft/1",
-        params=query,
-        content=body,
-        headers={"Content-Encoding": encoding} if encoding else {},
-    )
-    assert answer.status_code == status, answer.text
+    for body, encoding, status in BODIES:
+        answer = anna.request(
+            "PUT",
+            f"/api/cases/{LIVER}/draft/1",
+            params=query,
+            content=body,
+            headers={"Content-Encoding": encoding} if encoding else {},
+        )
+        assert answer.status_code == status, (len(body), encoding, answer.text)
 
 
 def test_a_damaged_draft_is_said_and_left_as_it_is(anna, bench, lab) -> None:
