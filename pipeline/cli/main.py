@@ -58,6 +58,7 @@ SECTIONS = {
     "Look and decide": (
         imported("status", "Show where every case, structure and round stands."),
         imported("verdict", "Accept masks, send them back, call structures absent."),
+        imported("verdicts", "Take in what was decided in the gallery."),
         imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("effort", "Show what correcting took, from round to round, and what is left."),
         imported("doctor", "Check the files against the ledger."),
