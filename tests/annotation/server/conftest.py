@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,18 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def browse(bench: Workbench) -> Callable[..., Browser]:
     """Give a function that opens somebody's browser: ``browse("anna")``."""
     return lambda name=None: Browser(bench, name)
+
+
+@pytest.fixture
+def built_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in for the built front end: a page, and nothing beside it."""
+    from annotation.server.routes import pages
+
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>the workbench</title>")
+    monkeypatch.setattr(pages, "STATIC", folder)
+    return folder
 
 
 @pytest.fixture

@@ -93,37 +93,33 @@ def test_without_the_csrf_token_nothing_changes(bench, browse) -> None:
                 assert anna.request(method, filled(path), json={}).status_code == 403, path
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_another_site_changes_nothing(anna) -> None:
+    for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
         {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-    ],
-)
-def test_another_site_changes_nothing(anna, headers) -> None:
-    answer = anna.post("/api/cases/s0001/prefetch", headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (
-        403,
-        "the request came from another site",
-    )
-    assert anna.post("/api/login", json={}, headers=headers).status_code == 403
+    ):
+        answer = anna.post("/api/cases/s0001/prefetch", headers=headers)
+        assert answer.status_code == 403, headers
+        assert answer.json()["error"] == "the request came from another site"
+        assert anna.post("/api/login", json={}, headers=headers).status_code == 403
+    same = {"Origin": ADDRESS, "Sec-Fetch-Site": "same-origin"}
+    assert anna.post("/api/cases/s0001/prefetch", headers=same).status_code == 202
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1@evil.example", "[", "10.0.0.1"],
-)
-def test_another_name_is_refused(anna, host) -> None:
-    assert anna.get("/api/session", headers={"Host": host}).status_code == 400
+STRANGE_HOSTS = ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1@evil.example",
+                 "[", "10.1.1.1"]  # fmt: skip
+OWN_HOSTS = ["127.0.0.1", "localhost:8104", "[::1]:8104", "LOCALHOST"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8104", "[::1]:8104", "LOCALHOST"])
-def test_own_names_are_known(anna, host) -> None:
-    assert anna.get("/api/session", headers={"Host": host}).status_code == 200
+def test_only_own_names_are_answered(anna) -> None:
+    for host in STRANGE_HOSTS:
+        assert anna.get("/api/session", headers={"Host": host}).status_code == 400, host
+    for host in OWN_HOSTS:
+        assert anna.get("/api/session", headers={"Host": host}).status_code == 200, host
 
 
 PATHS = [
@@ -144,7 +140,7 @@ PATHS = [
 ]
 
 
-def test_the_gallery_gives_only_its_own_files(anna, lab, tmp_path) -> None:
+def test_the_gallery_gives_only_its_own_files(anna, lab, tmp_path, built_pages) -> None:
     gallery = lab.layout.gallery_dir
     (gallery / "images").mkdir(parents=True)
     (gallery / "images" / "s0001.png").write_bytes(b"a picture")
@@ -164,22 +160,40 @@ def test_the_gallery_gives_only_its_own_files(anna, lab, tmp_path) -> None:
         assert b"secret" not in answer.content
 
 
-IDS = ["..", "..%2f..", "s0001%2f..", "%00", "s0001'--", "s0001\n", "<script>", "a" * 65, "S0001"]
+def test_pages_are_confined_too(browse, built_pages) -> None:
+    nobody = browse()
+    assert "the workbench" in nobody.get("/").text
+    assert "the workbench" in nobody.get("/index.html").text
+    (built_pages.parent / "secret.json").write_text("secret")
+    for path in ("%2e%2e/secret.json", "..%2fsecret.json", "%2fetc/passwd", "nothing.html"):
+        answer = nobody.get(f"/{path}")
+        assert answer.status_code == 404, path
+        assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("word", IDS)
-def test_no_id_is_a_path(anna, word) -> None:
-    for path in (
-        f"/api/cases/{word}",
-        f"/api/cases/{word}/ct",
-        f"/api/cases/{word}/masks/liver",
-        f"/api/cases/s0001/masks/{word}",
-        f"/api/cases/s0001/masks/{word}/revisions",
-    ):
-        answer = anna.get(path)
-        assert answer.status_code in (404, 422), path
-        assert "<script>" not in answer.text
-        assert str(anna.client.app) not in answer.text
+def test_without_a_build_the_page_says_how_to_make_one(browse, tmp_path, monkeypatch) -> None:
+    from annotation.server.routes import pages
+
+    monkeypatch.setattr(pages, "STATIC", tmp_path / "nothing")
+    answer = browse().get("/")
+    assert (answer.status_code, "make setup" in answer.text) == (503, True)
+
+
+IDS = ["...", "..%2f..", "s0001%2f..", "%00", "s0001'--", "s0001%0a", "<script>", "a" * 65, "S0001"]
+
+
+def test_no_id_is_a_path(anna, built_pages) -> None:
+    for word in IDS:
+        for path in (
+            f"/api/cases/{word}",
+            f"/api/cases/{word}/ct",
+            f"/api/cases/{word}/masks/liver",
+            f"/api/cases/s0001/masks/{word}",
+            f"/api/cases/s0001/masks/{word}/revisions",
+        ):
+            answer = anna.get(path)
+            assert answer.status_code in (404, 422), path
+            assert "<script>" not in answer.text
 
 
 def test_nothing_is_made_for_names_that_are_none(anna, lab) -> None:
