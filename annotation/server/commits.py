@@ -14,6 +14,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
@@ -21,7 +22,6 @@ from annotation.server.volumes import Volumes
 from pipeline.workspace import CaseRecord, Mask, Provenance, Workspace, digest_of, write_mask
 from pipeline.workspace.in_force import absence, accepted_ids, verdicts_by_structure
 
-PERSONS = ("human", "rough")
 STOOD_BACK = -1
 """Priority of a revision whose base somebody else replaced first: kept, but not in force."""
 _MOST_SECONDS = 24 * 3600.0
