@@ -132,7 +132,7 @@ class CommitDesk:
                 raise _overtaken(now)
             draft = Drawn(self.volumes.patch(mine), self.volumes.patch(now), (mine.id, over))
             mask = self._store(key, record, draft, {"kept_over": over}, {})
-            return self._answer(key, mask, self.record(key.case_id, key.structure))
+            return self._answer(key, mask, _with(record, mask))
 
     def _commit(
         self, key: DraftKey, request: CommitRequest, state: DraftState, record: CaseRecord
@@ -150,7 +150,7 @@ class CommitDesk:
         sources = {"draft": _draft_digest(state), "commit": _request_digest(key, request)}
         mask = self._store(key, record, draft, _about(request), sources)
         self.drafts.remove(key)
-        return self._answer(key, mask, self.record(key.case_id, key.structure))
+        return self._answer(key, mask, _with(record, mask))
 
     def _store(
         self,
@@ -233,6 +233,13 @@ def find_mask(record: CaseRecord, structure: str, mask_id: str) -> Mask:
         if mask.structure == structure and mask.id == mask_id:
             return mask
     raise Refusal(404, f"no such revision of {structure}", "load the case anew")
+
+
+def _with(record: CaseRecord, mask: Mask) -> CaseRecord:
+    """Give a record as it is once a mask is in the ledger."""
+    if any(known.id == mask.id for known in record.masks):
+        return record
+    return CaseRecord(record.case, (*record.masks, mask), record.verdicts)
 
 
 def _rival(record: CaseRecord, structure: str, base: str) -> Mask | None:

@@ -80,6 +80,17 @@ class Workbench:
             raise Refusal(404, "no such structure", "go back to the worklist")
         return self.workspace.class_map[name]
 
+    def require_mask(self, mask_id: str, case_id: str, structure: str) -> None:
+        """Refuse a base that is no revision of the mask.
+
+        Raises
+        ------
+        Refusal
+            404.
+        """
+        if not self.workspace.ledger.has_mask(mask_id, case_id, structure):
+            raise Refusal(404, f"no such revision of {structure}", "load the case anew")
+
     def may_edit(self, person: Person, case_id: str) -> bool:
         """Tell whether a person may draw and decide in a case: one's own, or anybody's."""
         owner = self.assignments.of(case_id)

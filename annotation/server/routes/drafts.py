@@ -124,7 +124,7 @@ def put_stroke(
     bench.require_edit(person, key.case_id)
     base = NO_BASE if where.base == "none" else where.base
     if base and bench.drafts.state(key) is None:
-        find_mask(bench.desk.record(key.case_id, key.structure), key.structure, base)
+        bench.require_mask(base, key.case_id, key.structure)
     box = read_box(where.box, bench.volumes.order(key.case_id).canonical.shape)
     voxels = read_stroke(body, request.headers.get("content-encoding", "").lower(), box)
     stroke = Stroke(base, where.client, where.sequence, box, voxels)

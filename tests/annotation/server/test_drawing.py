@@ -84,6 +84,12 @@ def test_a_stroke_that_comes_twice_is_kept_once(anna, lab) -> None:
     assert anna.stroke(LIVER, 2, BOX, FULL, None).status_code == 409
 
 
+def test_a_base_that_is_no_revision_of_the_mask_is_refused(anna, lab) -> None:
+    for base in ("0" * 64, base_of(lab, "spleen")):
+        assert anna.stroke(LIVER, 1, BOX, FULL, base).status_code == 404
+    assert not lab.layout.drafts_dir.exists()
+
+
 def test_a_commit_whose_answer_was_lost_gives_the_same_answer(anna, lab) -> None:
     base = base_of(lab)
     anna.stroke(LIVER, 1, BOX, FULL, base)
