@@ -1,16 +1,16 @@
-"""The gallery's page: one HTML file with everything in it, to be opened from disk.
+"""The gallery's page: an HTML file with its data, a script and a style beside it.
 
-Its data stand in the page as JSON, since a page from disk may not read other files. Whatever comes
-from outside (ids, phases, makers) is escaped there and set as text in the browser, never as HTML.
-The page's own policy lets no other script run than the one that was put in here, and the pick maps
-beside it.
+It opens from disk and from the server alike. The data stand in the page as JSON, since a page from
+disk may not read other files; whatever comes from outside (ids, phases, makers) is escaped there
+and set as text in the browser, never as HTML. The page's policy allows no script that stands in
+the page itself, so that nothing written into it can ever run.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from pipeline.volume import write_file_atomically
@@ -35,6 +35,23 @@ SCRIPTS = (
 """The parts of the script, in the order in which they stand in the page."""
 
 
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        # A page from disk is of no origin that 'self' would mean, hence file:.
+        "script-src 'self' file:",
+        "style-src 'self' file:",
+        "img-src 'self' file: data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+"""What the page may load: what lies beside it, and its own server."""
+
+_LETTERS_OF_DIGEST = 12
+
+
 def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
     """Write ``gallery/index.html`` from the records beside the pictures.
 
@@ -44,18 +61,27 @@ def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
     failures : mapping
         Case id to the reason why it could not be drawn in this run.
     """
-    page = page_html(page_data(workspace, failures))
-    write_file_atomically(workspace.layout.gallery_dir / "index.html", page.encode())
+    write_page_files(workspace.layout.gallery_dir, page_data(workspace, failures))
+
+
+def write_page_files(gallery: Path, data: Mapping[str, Any]) -> None:
+    """Write the page with its script and style, the page last; others of its kind go."""
+    parts = _script_and_style()
+    for name, content in parts.items():
+        write_file_atomically(gallery / "page" / name, content.encode())
+    write_file_atomically(gallery / "index.html", page_html(data).encode())
+    for old in (gallery / "page").iterdir():
+        if old.name not in parts:
+            old.unlink()
 
 
 def page_html(data: Mapping[str, Any]) -> str:
-    """Put style, script and data into the page."""
-    style = _part("gallery.css")
-    script = "".join(_part(f"scripts/{name}.js") for name in SCRIPTS)
+    """Put the data and the names of script and style into the page."""
+    script, style = _script_and_style()
     parts = {
-        "/*POLICY*/": _policy(style, script),
-        "/*STYLE*/": style,
-        "/*SCRIPT*/": script,
+        "/*POLICY*/": POLICY,
+        "/*STYLE*/": f"page/{style}",
+        "/*SCRIPT*/": f"page/{script}",
         "/*DATA*/": script_safe_json(data),
     }
     before, page = "", _part("gallery.html")
@@ -73,24 +99,16 @@ def script_safe_json(data: Mapping[str, Any]) -> str:
     return text
 
 
-def _policy(style: str, script: str) -> str:
-    """Say what the page may load: itself, pictures and pick maps beside it, its own server."""
-    # A page from disk is of no origin that 'self' would mean, hence file:.
-    rules = {
-        "default-src": "'none'",
-        "script-src": f"{_hash(script)} 'self' file:",
-        "style-src": _hash(style),
-        "img-src": "'self' file:",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
+def _script_and_style() -> dict[str, str]:
+    """Give both by file name; it changes with the content, so that no browser keeps an old one."""
+    contents = {
+        "js": "".join(_part(f"scripts/{name}.js") for name in SCRIPTS),
+        "css": _part("gallery.css"),
     }
-    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+    return {
+        f"gallery-{hashlib.sha256(text.encode()).hexdigest()[:_LETTERS_OF_DIGEST]}.{ending}": text
+        for ending, text in contents.items()
+    }
 
 
 def _part(name: str) -> str:

@@ -123,9 +123,9 @@ class _CaseWriter:
             "unknown": drawn["unknown_values"],
             "pick": (files.gallery / "pickmaps" / f"{files.case_id}.js").is_file(),
             "panels": [
-                [str(panel["slug"]), *panel["box_px"]]
+                [str(panel["slug"]), *box]
                 for panel in drawn.get("panels", ())
-                if _is_box(panel.get("box_px"))
+                if (box := _box(panel.get("box_px")))
             ],
             "earlier": [asdict(each) for each in self.earlier.get(files.case_id, ())],
         }
@@ -140,10 +140,9 @@ class _CaseWriter:
             said = shown.get(each.structure, {})
             counted = each.mask.voxels * voxel_ml if each.mask else None
             mask_id = said.get("mask") or (each.mask.id if each.mask else None)
-            box = said.get("box_px")
             columns["places"].append(self.places[each.structure])
             columns["volumes"].append(_rounded(said.get("volume_ml", counted)))
-            columns["boxes"].append(list(box) if _is_box(box) else None)
+            columns["boxes"].append(_box(said.get("box_px")))
             columns["ids"].append(str(mask_id)[:_MASK_ID_LENGTH] if mask_id else None)
         return columns | {"states": "".join(_state_letter(each) for each in known)}
 
@@ -185,8 +184,9 @@ def _number_of(finding: Finding, drawn: Record) -> int:
     return next((number for number, each in numbered if each == said), 0)
 
 
-def _is_box(box: object) -> bool:
-    return isinstance(box, list | tuple) and len(box) == 4
+def _box(box: object) -> list[int] | None:
+    """Give a box of a record, None where there is none."""
+    return [int(side) for side in box] if isinstance(box, list) and len(box) == 4 else None
 
 
 def _rounded(volume_ml: float | None) -> float | None:

@@ -198,6 +198,19 @@ def test_absent_is_said_of_what_was_chosen_in_the_list(
     assert verdict["mask"] is None
 
 
+def test_a_case_is_excluded_only_with_a_reason(page: Any) -> None:
+    open_case(page, "s0010")
+    page.click("#exclude")
+    page.keyboard.press("Enter")
+    assert kept(page) == []
+    page.keyboard.type("two bodies x in one scan")
+    page.keyboard.press("Enter")
+    [verdict] = kept(page)
+    assert (verdict["case"], verdict["structure"]) == ("s0010", None)
+    assert (verdict["decision"], verdict["reason"]) == ("exclude_case", "two bodies x in one scan")
+    assert "Excluded here: two bodies x in one scan" in page.inner_text("#aside")
+
+
 def test_what_was_decided_survives_a_reload_and_counts_for_these_masks_only(
     page: Any, thousand_cases: GallerySite
 ) -> None:
@@ -307,7 +320,7 @@ def test_a_damaged_pick_map_and_a_full_browser_are_said(open_page: Open, tmp_pat
     (site.folder / "pickmaps" / "s0002.js").unlink()
     site.write_page()
     page = open_page(site.page)
-    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
     page.evaluate("openCase(state.shown.findIndex((one) => one.id === 's0001'))")
     until(page, "document.getElementById('told').textContent.includes('cut off')")
     page.evaluate("openCase(state.shown.findIndex((one) => one.id === 's0002'))")

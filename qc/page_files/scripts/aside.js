@@ -103,6 +103,12 @@ byId("aside").addEventListener("click", (event) => {
   if (made) choose([Number(made.dataset.place)]);
 });
 
+/** Give the box around some boxes, null where there are none. */
+function around(boxes) {
+  if (!boxes.length) return null;
+  return [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])));
+}
+
 /** Choose structures: outlined, zoomed to, and what the keys are about. */
 function choose(places) {
   const one = openOne();
@@ -110,9 +116,9 @@ function choose(places) {
   Object.assign(state, { chosen: places, hover: null });
   stage.classList.remove("pointing");
   fillTip();
-  const box = state.map ? boxOf(state.map, places) : null;
-  const tile = places.length === 1 && one ? (maskOf(one, places[0]) || {}).box : null;
-  if (tile || box) zoomTo(tile || box); else drawMarks();
+  const largest = around(places.map((place) => (maskOf(one, place) || {}).box).filter(Boolean));
+  const box = largest || (state.map ? boxOf(state.map, places) : null);
+  if (box) zoomTo(box); else drawMarks();
   fillAside();
 }
 

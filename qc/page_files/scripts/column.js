@@ -155,7 +155,11 @@ function openTile(place) {
   choose([state.structure]);
 }
 
+const structureIn = { cases: "", column: "" };
+
 function setView(view) {
+  structureIn[state.view] = byId("structure").value;
+  byId("structure").value = structureIn[view];
   state.view = view;
   for (const each of byId("views").children) each.setAttribute("aria-pressed", String(each.dataset.view === view));
   const order = byId("order");

@@ -15,6 +15,7 @@ function drawCompare() {
   byId("compare").title = known.length ? "Earlier round beside it (c)" : "No picture of an earlier round yet";
   byId("compare").setAttribute("aria-pressed", String(state.compare && Boolean(earlier)));
   byId("before").hidden = !(state.compare && earlier);
+  if (!byId("before").hidden) byId("panes").classList.toggle("stacked", isStacked(one));
   byId("now-words").hidden = byId("before").hidden;
   if (!earlier) { byId("blink").hidden = true; return; }
   const source = earlierFile(one, earlier);
@@ -26,6 +27,13 @@ function drawCompare() {
   const choice = known.length > 1 ? `  (${state.earlier + 1} of ${known.length}: [ and ])` : "";
   byId("before-words").textContent = earlierWords(earlier) + choice;
   byId("now-words").textContent = nowWords(one);
+}
+
+/** Say whether two pictures of a case are larger above each other than beside each other. */
+function isStacked(one) {
+  const [width, height] = one.picture.size;
+  const room = byId("panes").getBoundingClientRect();
+  return Math.min(room.width / width, room.height / 2 / height) > Math.min(room.width / 2 / width, room.height / height);
 }
 
 function toggleCompare() {

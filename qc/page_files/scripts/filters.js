@@ -60,7 +60,8 @@ function oddness(place) {
   if (logs.length < 5) return () => 0;
   const middle = median(logs);
   const spread = Math.max(1.4826 * median(logs.map((value) => Math.abs(value - middle))), 0.03);
-  return (one) => (volumeIn(one, place) > 0 ? (Math.log(volumeIn(one, place)) - middle) / spread : 0);
+  // What the CT cuts off is small for a good reason.
+  return (one) => (volumeIn(one, place) > 0 && !one.cut.has(place) ? (Math.log(volumeIn(one, place)) - middle) / spread : 0);
 }
 
 function median(values) {

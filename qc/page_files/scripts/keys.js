@@ -9,7 +9,7 @@ const KEYS = [
     ["wheel, + -", "zoom"], ["drag", "move"], ["double click, z", "100 % or whole"], ["i", "the list beside it"],
     ["Home End", "first, last case"], ["Esc", "back"]]],
   ["One structure", [["← → ↑ ↓", "choose a case"], ["x", "flag"], ["Shift+Enter", "accept"], ["Enter", "open"]]],
-  ["Everywhere", [["Ctrl+Z", "take the last decision back"], ["Ctrl+Shift+Z", "decide it again"], ["s", "export the verdicts"], ["?", "these keys"]]],
+  ["Everywhere", [["Ctrl+Z", "take the last decision back"], ["Ctrl+Shift+Z", "decide it again"], ["s", "export the verdicts"], ["e", "correct it in the workbench"], ["?", "these keys"]]],
 ];
 const FOOT = {
   open: "Enter accept case · Shift+Enter accept structure · click or X flag · W next finding · C compare · Z zoom · ? keys",
@@ -62,7 +62,7 @@ for (const count of [1, 2, 3]) {
 }
 for (const number of [4, 5]) inOverview[number] = () => giveReason(number - 1);
 const inColumn = { x: () => toggleFlag(state.structure), "Shift+Enter": () => acceptStructure(state.structure) };
-const everywhere = { "?": showKeys, s: exportVerdicts };
+const everywhere = { "?": showKeys, s: exportVerdicts, e: openEditor };
 
 function nameOf(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -79,11 +79,27 @@ function showSaved() {
 }
 verdicts.listeners.push(showSaved);
 
+/** Name the workbench's editor, at a structure where one is given. */
+function editorAddress(one, place) {
+  const structure = place === null ? "" : `/${encodeURIComponent(data.structures[place])}`;
+  return `/editor.html#${encodeURIComponent(one.id)}${structure}`;
+}
+
+async function openEditor() {
+  const one = openOne() || state.shown[state.current];
+  if (!one) return;
+  if (!server.user) { tell("The editor is there when the gallery is opened from the workbench: masksmith serve"); return; }
+  const place = state.view === "column" && !state.open ? state.structure ?? null : target();
+  await sendVerdicts(true);
+  location.assign(editorAddress(one, place));
+}
+
 async function startServer() {
   if (!server.there) return;
   try { await openSession(); } catch (error) { server.trouble = String(error.message || error); }
   showSaved();
   byId("by").hidden = Boolean(server.user);
+  byId("edit").hidden = !server.user;
   let next = 0;
   setInterval(() => {
     if (Date.now() < next) return;

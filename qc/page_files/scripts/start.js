@@ -7,7 +7,7 @@ function wireHeader() {
   byId("structure").addEventListener("change", (event) => event.target.blur());
   const acts = {
     clear: clearFilters, help: showKeys, close: closeCase, next, previous, details: toggleAside, compare: toggleCompare,
-    export: exportVerdicts, undo: () => goTo(undo()), forget: forgetExported, accept: acceptCase,
+    export: exportVerdicts, undo: () => goTo(undo()), forget: forgetExported, accept: acceptCase, edit: openEditor,
   };
   for (const [id, act] of Object.entries(acts)) {
     byId(id).addEventListener("click", (event) => { act(); event.currentTarget.blur(); });

@@ -104,7 +104,7 @@ function toggleZoom(x, y) {
 function zoomTo(box) {
   const room = pane();
   const least = whole().scale;
-  const scale = Math.min(Math.max(Math.min(room.width / (box[2] - box[0]), room.height / (box[3] - box[1])) * 0.55, least), 2.5);
+  const scale = Math.min(Math.max(Math.min(room.width / (box[2] - box[0]), room.height / (box[3] - box[1])) * 0.4, least), 1.6);
   const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
   state.zoom = { scale, x: room.width / 2 - x * scale, y: room.height / 2 - y * scale };
   applyZoom();
@@ -190,7 +190,11 @@ function release() {
   pressed = null;
   stage.classList.remove("dragging");
 }
-window.addEventListener("resize", () => state.open && applyZoom());
+window.addEventListener("resize", () => {
+  if (!state.open) return;
+  drawCompare();
+  applyZoom();
+});
 
 /* ---- outlines over the picture, drawn at the screen's own sharpness ---- */
 const COLOURS = { hover: "#4cc2d6", chosen: "#e9f4f7", flagged: "#e0604c", found: "#e0a83c" };
