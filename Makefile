@@ -75,6 +75,13 @@ plausibility: $(STAMP) ## find masks that cannot be: rules of anatomy, density a
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 
+##@ In the browser
+.PHONY: serve users
+serve: $(STAMP) ## PORT=8104 the workbench: worklist, editor, gallery, progress
+	$(MASKSMITH) $(call flag,HOST,--host) $(call flag,PORT,--port) $(MORE)
+users: $(STAMP) ## ARGS="add NAME" who may sign in to the workbench
+	$(MASKSMITH) $(MORE)
+
 ##@ Use the models
 .PHONY: predict preview simulate
 predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to
@@ -104,7 +111,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility bench-serve clean
 test: system-packages $(STAMP) ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
@@ -131,6 +138,8 @@ bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes 
 	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
+bench-serve: $(STAMP) ## measure saves of 20 annotators at once, SQLite and PostgreSQL; the table goes into docs/serve.md
+	$(PYTHON_HERE) -m benchmarks.serve_load --page docs/serve.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
 bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many pictures, processes, what takes the time

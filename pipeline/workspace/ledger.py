@@ -137,6 +137,17 @@ class Ledger:
         found = list(self._rows(query.limit(2)))
         return Mask.from_dict(found[0].record) if len(found) == 1 else None
 
+    def has_mask(self, mask_id: str, case_id: str, structure: str) -> bool:
+        """Tell whether a mask of this very id is one of a structure of a case."""
+        from sqlalchemy import select
+
+        from pipeline.workspace.tables import mask_table as table
+
+        query = select(table.c.id).where(
+            table.c.id == mask_id, table.c.case_id == case_id, table.c.structure == structure
+        )
+        return next(self._rows(query), None) is not None
+
     def verdicts(self, case_id: str | None = None, *, planted: bool = False) -> tuple[Verdict, ...]:
         """List verdicts, oldest first, of one case or of all."""
         from sqlalchemy import select
