@@ -15,6 +15,8 @@ export interface Session {
   readonly role: string;
   readonly csrf: string;
   readonly workspace: string;
+  readonly workspace_id?: string;
+  readonly windows?: readonly { name: string; low_hu: number; high_hu: number }[];
   readonly class_map: { name?: string; structures: StructureOfMap[] } | StructureOfMap[];
 }
 
@@ -23,6 +25,7 @@ export interface Finding {
   readonly words: string;
   readonly severity?: "low" | "medium" | "high";
   readonly place_mm?: Triple | null;
+  readonly place_voxel?: Triple | null;
 }
 
 export type StructureState = "undecided" | "proposed" | "flagged" | "corrected" | "accepted" | "absent_fov" | "absent_anatomy" | "absent";
@@ -32,6 +35,8 @@ export interface StructureInfo {
   readonly value: number;
   readonly colour: string;
   readonly state: StructureState;
+  readonly absent?: "fov" | "anatomy" | null;
+  readonly mirror?: string | null;
   readonly mask_id: string | null;
   readonly voxels: number;
   readonly volume_ml: number;
@@ -50,6 +55,8 @@ export interface CaseInfo {
   readonly affine: readonly number[];
   readonly structures: readonly StructureInfo[];
   readonly next_case: string | null;
+  readonly editable?: boolean;
+  readonly assigned?: string | null;
 }
 
 export interface WorklistCase {
@@ -57,13 +64,17 @@ export interface WorklistCase {
   readonly phase: string | null;
   readonly slices: number;
   readonly to_check: number;
-  readonly findings: number | readonly Finding[];
+  readonly findings: number;
+  readonly grave_findings?: number;
   readonly last_edit: string | null;
   readonly seconds: number | null;
   readonly state: string;
   readonly thumbnail: string | null;
   readonly lease: { by: string; until: string } | null;
   readonly assigned: string | null;
+  readonly last_by?: string | null;
+  readonly chosen?: string | null;
+  readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface Worklist {
@@ -132,7 +143,7 @@ export async function maskCrop(id: string, structure: string, what: "draft" | { 
   const box = (response.headers.get("X-Masksmith-Box") ?? "").split(",").map(Number) as Box;
   if (box.length !== 6 || box.some(Number.isNaN)) throw new Error(`mask of ${structure}: the server named no box`);
   return {
-    id: response.headers.get("X-Masksmith-Mask") ?? "",
+    id: response.headers.get("X-Masksmith-Mask")?.replace(/^none$/, "") ?? "",
     box,
     mask: new Uint8Array(await response.arrayBuffer()),
   };

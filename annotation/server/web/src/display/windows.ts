@@ -17,7 +17,7 @@ export const levelOf = (window: HuWindow): number => Math.round((window.lowHu + 
 export const widthOf = (window: HuWindow): number => Math.round(window.highHu - window.lowHu);
 
 /** A grey value for each int16 (read as unsigned 16 bit). */
-export function greyTable(window: HuWindow, table = new Uint8Array(65536)): Uint8Array {
+export function greyTable(window: HuWindow, table: Uint8Array = new Uint8Array(65536)): Uint8Array {
   const scale = 255 / Math.max(1, window.highHu - window.lowHu);
   for (let word = 0; word < 65536; word++) {
     const grey = ((word << 16 >> 16) - window.lowHu) * scale;

@@ -76,8 +76,8 @@ export type Sent =
   | { readonly kind: "refused"; readonly why: string };
 
 export type Leased =
-  | { readonly kind: "leased"; readonly lease: Lease }
-  | { readonly kind: "taken"; readonly by: string; readonly until: string }
+  /** `takenBy`: somebody else draws on it; what we send stays in our own draft. */
+  | { readonly kind: "leased"; readonly lease: Lease; readonly takenBy?: string }
   | { readonly kind: "unreachable" }
   | { readonly kind: "signed-out" }
   | { readonly kind: "refused"; readonly why: string };

@@ -22,8 +22,6 @@ export interface SaveState {
 export interface Conflict extends Target {
   readonly current?: { id: string; by: string };
   readonly mine?: string;
-  /** Who is drawing on it now, where the mask is leased to somebody else. */
-  readonly takenBy?: string;
 }
 
 export interface Listener {
@@ -31,6 +29,8 @@ export interface Listener {
   conflict(conflict: Conflict): void;
   refused(item: OutboxItem, why: string): void;
   committed(target: Target, mask: string | null): void;
+  /** Somebody else draws on a structure that we changed. */
+  taken(target: Target, by: string): void;
 }
 
 export interface Clock {
@@ -44,6 +44,8 @@ const browserClock: Clock = { now: () => Date.now(), later: (run, ms) => setTime
 export class Outbox {
   private readonly leases = new Map<string, Lease>();
   private readonly held = new Set<string>();
+  /** What our own commits made of a base: strokes drawn meanwhile belong onto that. */
+  private readonly successors = new Map<string, string>();
   private queue: OutboxItem[] = [];
   private keeping: Promise<void> = Promise.resolve();
   private isSending = false;
@@ -165,29 +167,31 @@ export class Outbox {
   private async sendPatch(item: PatchItem, lease: Lease): Promise<Sent> {
     let numbered = item;
     if (item.sequence === null) {
-      if (item.base !== lease.base) return { kind: "conflict" };
-      numbered = { ...item, client: this.client, sequence: lease.sequence + 1 };
+      numbered = { ...item, base: this.newest(item, item.base), client: this.client, sequence: lease.sequence + 1 };
       await this.store.replace(numbered);
       this.queue = this.queue.map((each) => (each.key === item.key ? numbered : each));
     }
     const sent = await this.transport.patch(numbered, { ...lease, base: numbered.base });
     if (sent.kind === "done") {
       const sequence = Math.max(lease.sequence, numbered.sequence ?? 0);
-      this.leases.set(targetKey(item), { base: lease.base, sequence });
+      this.leases.set(targetKey(item), { base: numbered.base, sequence });
     }
     return sent;
+  }
+
+  private newest(target: Target, base: string | null): string | null {
+    const next = this.successors.get(`${targetKey(target)}@${base}`);
+    return next === undefined ? base : this.newest(target, next);
   }
 
   private async leaseFor(target: Target): Promise<Lease | Sent> {
     const known = this.leases.get(targetKey(target));
     if (known) return known;
     const leased = await this.transport.lease(target);
-    if (leased.kind === "leased") {
-      this.leases.set(targetKey(target), leased.lease);
-      return leased.lease;
-    }
-    if (leased.kind === "taken") return { kind: "conflict", current: { id: "", by: leased.by } };
-    return leased;
+    if (leased.kind !== "leased") return leased;
+    this.leases.set(targetKey(target), leased.lease);
+    if (leased.takenBy) this.listener.taken(target, leased.takenBy);
+    return leased.lease;
   }
 
   /** Do what an answer asks for; false ends this round of sending. */
@@ -204,6 +208,7 @@ export class Outbox {
         return true;
       case "refused":
         await this.drop(item);
+        if (item.kind === "commit") await this.dropJudgements(item);
         this.listener.refused(item, sent.why);
         return true;
       case "done":
@@ -231,14 +236,12 @@ export class Outbox {
     this.leases.delete(targetKey(item));
     if (item.kind === "commit" && sent.mine) await this.drop(item);
     const { caseId, structure } = item;
-    const isLease = sent.current?.id === "";
-    this.listener.conflict({
-      caseId, structure, mine: sent.mine,
-      ...(isLease ? { takenBy: sent.current?.by } : { current: sent.current }),
-    });
+    this.listener.conflict({ caseId, structure, mine: sent.mine, current: sent.current });
   }
 
   private async committed(item: Target, mask: string | null): Promise<void> {
+    const base = this.leases.get(targetKey(item))?.base ?? null;
+    if (mask && mask !== base) this.successors.set(`${targetKey(item)}@${base}`, mask);
     this.leases.delete(targetKey(item));
     if (mask) await this.nameMask(item, mask);
     this.listener.committed(item, mask);
@@ -250,6 +253,13 @@ export class Outbox {
       this.queue[at] = { ...item, mask };
       await this.store.replace(this.queue[at]);
     }
+  }
+
+  /** A verdict on a revision that was not made means nothing. */
+  private async dropJudgements(target: Target): Promise<void> {
+    const meaningless = this.queue.filter((item) =>
+      item.kind === "verdict" && item.mask === null && targetKey(item) === targetKey(target));
+    for (const item of meaningless) await this.drop(item);
   }
 
   private async drop(item: OutboxItem): Promise<void> {

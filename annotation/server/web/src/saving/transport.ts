@@ -6,8 +6,12 @@ import type { CommitItem, Lease, Leased, PatchItem, Sent, Target, Transport, Ver
 
 interface LeaseAnswer {
   readonly base: string | null;
-  readonly until: string;
-  readonly draft: { sequence: number } | null;
+  readonly until: string | null;
+  readonly draft: { sequence: number; base: string | null } | null;
+}
+
+interface VerdictsAnswer {
+  readonly results?: readonly { status: string; note?: string }[];
 }
 
 export class HttpTransport implements Transport {
@@ -19,16 +23,35 @@ export class HttpTransport implements Transport {
     this.user = user;
   }
 
-  async lease({ caseId, structure }: Target, take = false): Promise<Leased> {
+  /** Take or renew the right to draw. */
+  async lease(target: Target): Promise<Leased> {
     try {
-      const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take } });
-      return { kind: "leased", lease: { base: answer.base, sequence: answer.draft?.sequence ?? 0 } };
+      return await this.asked(target, true);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 409) {
-        return { kind: "taken", by: String(error.body.by ?? "somebody"), until: String(error.body.until ?? "") };
-      }
+      if (!(error instanceof ApiError && error.status === 409)) return failure(error);
+      return this.look(target, String(error.body.by ?? "somebody"));
+    }
+  }
+
+  /** Somebody else has it: only look, so that strokes drawn offline find their place in our own draft. */
+  private async look(target: Target, by: string): Promise<Leased> {
+    try {
+      return { ...(await this.asked(target, false)), takenBy: by };
+    } catch (error) {
       return failure(error);
     }
+  }
+
+  private async asked({ caseId, structure }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
+    const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take } });
+    const base = answer.draft ? answer.draft.base : answer.base;
+    return { kind: "leased", lease: { base, sequence: answer.draft?.sequence ?? 0 } };
+  }
+
+  /** Put a revision that stood back into force. */
+  keep({ caseId, structure }: Target, mine: string, over: string): Promise<Sent> {
+    const json = { mask_id: mine, over };
+    return sending(() => ask(`${maskPath(caseId, structure)}/keep`, { method: "POST", json }));
   }
 
   async release({ caseId, structure }: Target): Promise<void> {
@@ -57,7 +80,12 @@ export class HttpTransport implements Transport {
       created: new Date(item.madeAt).toISOString(), id: item.id,
     };
     const json = { format: "masksmith-verdicts", version: 1, workspace: this.workspace, by: this.user, verdicts: [verdict] };
-    return sending(() => ask("/api/verdicts", { method: "POST", json }));
+    return sending(async () => {
+      const answer = await ask("/api/verdicts", { method: "POST", json });
+      const [result] = ((await answer.clone().json()) as VerdictsAnswer).results ?? [];
+      if (result?.status === "failed") throw new ApiError(422, { error: result.note ?? "the verdict was refused" });
+      return answer;
+    });
   }
 }
 

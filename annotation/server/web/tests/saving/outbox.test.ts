@@ -40,6 +40,7 @@ class Server implements Transport {
 class Desk {
   readonly conflicts: Conflict[] = [];
   readonly refusals: string[] = [];
+  readonly taken: string[] = [];
   readonly timers: { run: () => void; ms: number }[] = [];
   readonly states: string[] = [];
   readonly outbox: Outbox;
@@ -50,6 +51,7 @@ class Desk {
       conflict: (conflict: Conflict) => void this.conflicts.push(conflict),
       refused: (_item: OutboxItem, why: string) => void this.refusals.push(why),
       committed: () => undefined,
+      taken: (target: Target, by: string) => void this.taken.push(`${target.structure} ${by}`),
     };
     const clock = { now: () => 1000, later: (run: () => void, ms: number) => this.timers.push({ run, ms }) };
     this.outbox = new Outbox(store, server, listener, client, clock);
@@ -87,7 +89,7 @@ describe("the outbox", () => {
     await desk.draw();
     await settled();
     expect(desk.outbox.state).toMatchObject({ kind: "offline", waiting: 2, savedAt: null });
-    expect(desk.timers.map(({ ms }) => ms)).toEqual([1000, 2000, 5000]);
+    expect(desk.timers.map(({ ms }) => ms)).toEqual([1000, 2000]);
     await desk.outbox.retry();
     expect(server.heard).toEqual(["liver 1 on m1 by A", "liver 1 on m1 by A", "liver 1 on m1 by A", "liver 1 on m1 by A", "liver 2 on m1 by A"]);
     expect(desk.outbox.state).toMatchObject({ kind: "saved", waiting: 0 });
@@ -135,20 +137,23 @@ describe("the outbox", () => {
     expect(server.heard.at(-1)).toBe("accept liver m9");
   });
 
-  test("a stroke on another base than the server's is a conflict before it is sent", async () => {
+  test("a structure that somebody else draws on: said so, and our strokes kept in our own draft", async () => {
     const desk = new Desk(server);
-    await desk.draw(spleen, "m0");
+    server.leases = [{ kind: "leased", lease: { base: "m9", sequence: 4 }, takenBy: "eva" }];
+    await desk.draw(spleen, "m1");
     await settled();
-    expect(server.heard).toEqual(["lease spleen"]);
-    expect(desk.conflicts).toHaveLength(1);
+    expect(desk.taken).toEqual(["spleen eva"]);
+    expect(server.heard).toEqual(["lease spleen", "spleen 5 on m1 by A"]);
+    expect(desk.conflicts).toEqual([]);
   });
 
-  test("a neighbour that somebody else draws on is named", async () => {
+  test("strokes drawn while the commit before is under way go onto what it makes", async () => {
     const desk = new Desk(server);
-    server.leases = [{ kind: "taken", by: "eva", until: "" }];
-    await desk.draw(spleen);
+    server.leases = [{ kind: "leased", lease: { base: "m2", sequence: 0 } }];
+    await Promise.all([desk.draw(), desk.outbox.commit(liver, "m1", 3, 1), desk.draw()]);
     await settled();
-    expect(desk.conflicts).toEqual([{ ...spleen, mine: undefined, takenBy: "eva" }]);
+    expect(server.heard).toEqual(["liver 1 on m1 by A", "commit liver 1 3s", "lease liver", "liver 1 on m2 by A"]);
+    expect(desk.conflicts).toEqual([]);
   });
 
   test("signed out: nothing is lost, and all is sent after signing in", async () => {
