@@ -71,6 +71,13 @@ evaluate: $(STAMP) ## PREDICTIONS=PATH score them against TRUTH=PATH or accepted
 gallery: system-packages $(STAMP) ## draw one picture per case and a page to look through them
 	$(MASKSMITH) $(MORE)
 
+##@ In the browser
+.PHONY: serve users
+serve: $(STAMP) ## PORT=8104 the workbench: worklist, editor, gallery, progress
+	$(MASKSMITH) $(call flag,HOST,--host) $(call flag,PORT,--port) $(MORE)
+users: $(STAMP) ## ARGS="add NAME" who may sign in to the workbench
+	$(MASKSMITH) $(MORE)
+
 ##@ Use the models
 .PHONY: predict simulate
 predict: system-packages $(STAMP) ## FROM=PATH segment CTs with trained models; TO=PATH says where to

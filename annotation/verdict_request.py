@@ -44,6 +44,14 @@ class VerdictRequest:
         of view or anatomically.
     source : str
         Where the request stands, for messages: ``verdicts.csv, line 3``.
+    created : str
+        When it was decided, ISO 8601 in UTC; empty means now. Where somebody decided later, the
+        request is refused: the last decision counts, not the last import.
+    seen : str
+        With a whole case accepted: `pipeline.workspace.seen_masks.seen_digest` of the masks that
+        were looked at. If others are in force by now, the request is refused.
+    client_id : str
+        The id that a page gave to it; kept with the verdicts it became.
     """
 
     case_id: str
@@ -55,6 +63,9 @@ class VerdictRequest:
     mask_id: str | None = None
     rest_absent: Literal["fov", "anatomy"] | None = None
     source: str = ""
+    created: str = ""
+    seen: str = ""
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from pipeline.workspace.in_force import (
     masks_in_force,
     verdicts_by_structure,
 )
+from pipeline.workspace.seen_masks import seen_digest
 
 __all__ = [
     "VerdictFile",
@@ -46,6 +47,7 @@ _ABSENT = "already absent"
 _SENT_BACK = "sent back to be fixed"
 _EMPTY = "undecided, the mask is empty"
 _NO_MASK = "undecided, no mask"
+_LATER = "decided later"
 
 
 def decide(workspace: Workspace, requests: Sequence[VerdictRequest]) -> list[VerdictResult]:
@@ -71,7 +73,11 @@ def decide(workspace: Workspace, requests: Sequence[VerdictRequest]) -> list[Ver
     """
     desks: dict[str, _Desk] = {}
     results = [_result(workspace, desks, request) for request in requests]
-    workspace.record_verdicts([verdict for result in results for verdict in result.recorded])
+    recorded = [result for result in results if result.recorded]
+    workspace.record_verdicts(
+        [verdict for result in recorded for verdict in result.recorded],
+        [result.request.client_id for result in recorded if result.request.client_id],
+    )
     return results
 
 
@@ -95,8 +101,20 @@ class _Desk:
         about = verdicts_by_structure(self.verdicts).get(structure, [])
         return mask_in_force(masks, [v for v in about if absence([v]) is None])
 
-    def moment(self) -> str:
-        """Return now, but never before the last verdict: the last one must count."""
+    def later_than(self, request: VerdictRequest, structure: str | None) -> Verdict | None:
+        """Return what somebody decided about a structure after the request was made, if so."""
+        last = self.last(structure)
+        if not request.created or last is None or last.created <= request.created:
+            return None
+        return last
+
+    def moment(self, created: str = "") -> str:
+        """Return when it was decided, else now, but never before the last verdict.
+
+        The last one must count; whether a request comes too late is seen before.
+        """
+        if created:
+            return created
         now = now_utc()
         last = max((verdict.created for verdict in self.verdicts), default="")
         if now > last:
@@ -147,7 +165,9 @@ def _wanted(desk: _Desk, request: VerdictRequest) -> tuple[list[Verdict], str]:
         verdict, note = _about_structure(desk, request, decision)
         return [verdict], note
     if decision == "accept":
+        _check_masks_seen(desk, request)
         return _whole_case(desk, request)
+    _check_not_overtaken(desk, request, None)
     what = "excluded" if decision == "exclude_case" else "included"
     return [_verdict(desk, request, decision)], what
 
@@ -178,6 +198,7 @@ def _about_structure(
     desk: _Desk, request: VerdictRequest, decision: Decision
 ) -> tuple[Verdict, str]:
     structure = desk.workspace.class_map[request.structure or ""].name
+    _check_not_overtaken(desk, request, structure)
     mask = desk.mask_to_judge(structure)
     _check_mask_seen(request, mask)
     if decision.startswith("absent"):
@@ -214,6 +235,24 @@ def _check_mask_seen(request: VerdictRequest, mask: Mask | None) -> None:
         )
 
 
+def _check_not_overtaken(desk: _Desk, request: VerdictRequest, structure: str | None) -> None:
+    later = desk.later_than(request, structure)
+    if later is not None:
+        raise BadInput(
+            f"{later.by} decided {later.decision} about {structure or 'the whole case'} of "
+            f"{desk.case_id} at {later.created}, after this was decided at {request.created}: "
+            "the later one counts"
+        )
+
+
+def _check_masks_seen(desk: _Desk, request: VerdictRequest) -> None:
+    if request.seen and seen_digest(desk.masks, desk.verdicts) != request.seen:
+        raise BadInput(
+            f"the masks of case {desk.case_id} are not the ones that were looked at any more: "
+            "run masksmith gallery, look again and decide again"
+        )
+
+
 def _whole_case(desk: _Desk, request: VerdictRequest) -> tuple[list[Verdict], str]:
     """Accept every mask in force that has voxels, but none that was sent back."""
     in_force = masks_in_force(desk.masks, desk.verdicts)
@@ -222,6 +261,8 @@ def _whole_case(desk: _Desk, request: VerdictRequest) -> tuple[list[Verdict], st
     for structure in desk.workspace.class_map.names:
         mask = in_force.get(structure)
         reason = _reason_to_stay(desk.last(structure), mask)
+        if reason is None and desk.later_than(request, structure):
+            reason = _LATER
         if reason is None and mask is not None:
             to_accept[structure] = mask
         else:
@@ -275,5 +316,5 @@ def _verdict(
         mask_id=mask.id if mask else None,
         reason=request.reason.strip(),
         seconds=request.seconds,
-        created=desk.moment(),
+        created=desk.moment(request.created),
     )

@@ -115,3 +115,12 @@ FILE_COMMANDS: tuple[FileCommandRef, ...] = (
         "Try strategies on synthetic bodies before people's time is spent.",
     ),
 )
+
+# They run until they are told to stop; settings and names as of a command on files.
+SERVICES: tuple[FileCommandRef, ...] = (
+    FileCommandRef(
+        "serve",
+        "annotation.server.serve",
+        "Serve the workbench: worklist, editor, gallery.",
+    ),
+)

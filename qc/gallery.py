@@ -20,6 +20,7 @@ from qc.drawing import DrawTask, PictureFiles, Style, draw_case, picture_digest,
 from qc.legend import CaseInfo, count_sources
 from qc.page import write_page
 from qc.panels import PanelRule
+from qc.picture_history import keep_earlier_picture
 from qc.picture_layout import PictureSettings
 from qc.rendering_probe import require_rendering
 from qc.surfaces import FINEST_MM
@@ -81,6 +82,7 @@ def run(workspace: Workspace, settings: GallerySettings, engine: Engine) -> Iter
         if known is not None and known.get("digest") == task.digest and not settings.again:
             yield _outcome(task.case.id, "kept", known)
         else:
+            keep_earlier_picture(record, task.files, known)
             to_draw.append(task)
     failures: dict[str, str] = {}
     for outcome in _draw(to_draw, engine):

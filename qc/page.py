@@ -2,20 +2,37 @@
 
 Its data stand in the page as JSON, since a page from disk may not read other files. Whatever comes
 from outside (ids, phases, makers) is escaped there and set as text in the browser, never as HTML.
+The page's own policy lets no other script run than the one that was put in here, and the pick maps
+beside it.
 """
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
 from pipeline.volume import write_file_atomically
-from pipeline.workspace import CaseRecord, Workspace, now_utc
-from pipeline.workspace.status import workspace_status
-from qc.drawing import PictureFiles, source_of
-from qc.legend import count_sources
+from pipeline.workspace import Workspace
+from qc.page_data import page_data
 
-_SHOWN_META = ("age", "gender", "sex", "institute", "site", "study_type", "pathology")
+SCRIPTS = (
+    "cases",
+    "verdicts",
+    "server",
+    "filters",
+    "grid",
+    "pick_map",
+    "viewer",
+    "compare",
+    "deciding",
+    "aside",
+    "column",
+    "keys",
+    "start",
+)
+"""The parts of the script, in the order in which they stand in the page."""
 
 
 def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
@@ -27,29 +44,18 @@ def write_page(workspace: Workspace, failures: Mapping[str, str]) -> None:
     failures : mapping
         Case id to the reason why it could not be drawn in this run.
     """
-    states = {case.id: case.state for case in workspace_status(workspace).cases}
-    names = {name: place for place, name in enumerate(workspace.class_map.names)}
-    cases = [
-        _case(workspace, record, names, failures.get(record.case.id, ""))
-        | {"state": states.get(record.case.id, "")}
-        for record in workspace.records()
-    ]
-    data = {
-        "workspace": workspace.path.resolve().name,
-        "class_map": workspace.class_map.name,
-        "structures": list(names),
-        "written": now_utc(),
-        "cases": cases,
-    }
-    page = page_html(data)
+    page = page_html(page_data(workspace, failures))
     write_file_atomically(workspace.layout.gallery_dir / "index.html", page.encode())
 
 
 def page_html(data: Mapping[str, Any]) -> str:
     """Put style, script and data into the page."""
+    style = _part("gallery.css")
+    script = "".join(_part(f"scripts/{name}.js") for name in SCRIPTS)
     parts = {
-        "/*STYLE*/": _part("gallery.css"),
-        "/*SCRIPT*/": _part("gallery.js"),
+        "/*POLICY*/": _policy(style, script),
+        "/*STYLE*/": style,
+        "/*SCRIPT*/": script,
         "/*DATA*/": script_safe_json(data),
     }
     before, page = "", _part("gallery.html")
@@ -67,35 +73,25 @@ def script_safe_json(data: Mapping[str, Any]) -> str:
     return text
 
 
-def _case(
-    workspace: Workspace, record: CaseRecord, places: Mapping[str, int], failure: str
-) -> dict[str, Any]:
-    case = record.case
-    drawn = PictureFiles(workspace.layout.gallery_dir, case.id).read_record()
-    in_force = {name: mask for name, mask in record.in_force().items() if name in places}
-    meta = [f"{key} {case.meta[key]}" for key in _SHOWN_META if case.meta.get(key)]
-    return {
-        "id": case.id,
-        "phase": case.phase or "",
-        "meta": meta,
-        "grid": str(case.grid).partition(", origin")[0],
-        "sources": count_sources([source_of(mask) for mask in in_force.values()]),
-        "accepted": len(record.accepted()),
-        "excluded": record.excluded,
-        "failure": failure,
-        "picture": None if drawn is None else _picture(drawn, places),
+def _policy(style: str, script: str) -> str:
+    """Say what the page may load: itself, pictures and pick maps beside it, its own server."""
+    # A page from disk is of no origin that 'self' would mean, hence file:.
+    rules = {
+        "default-src": "'none'",
+        "script-src": f"{_hash(script)} 'self' file:",
+        "style-src": _hash(style),
+        "img-src": "'self' file:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
     }
+    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
 
 
-def _picture(drawn: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "version": drawn["digest"][:12],
-        "size": [drawn["width"], drawn["height"]],
-        "present": [places[name] for name in drawn["present"] if name in places],
-        "cut": [places[name] for name in drawn["cut"] if name in places],
-        "unknown": drawn["unknown_values"],
-    }
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _part(name: str) -> str:
-    return (resources.files("qc") / "page_files" / name).read_text(encoding="utf-8")
+    return resources.files("qc").joinpath("page_files", *name.split("/")).read_text("utf-8")

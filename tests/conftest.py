@@ -3,6 +3,8 @@
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.fixtures.browser",
+    "tests.fixtures.gallery_sites",
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",
     "tests.fixtures.pretended_models",

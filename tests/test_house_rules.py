@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.stages import FILE_COMMANDS, STAGES, FileCommandRef, StageRef
+from pipeline.stages import FILE_COMMANDS, SERVICES, STAGES, FileCommandRef, StageRef
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "annotation", "qc", "training")
@@ -33,8 +33,8 @@ SLOW_TO_START = HEAVY | {"nibabel", "numpy", "pydantic", "rich", "sqlalchemy", "
 VAGUE = {"common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
 UNSAFE_LOADERS = {"yaml.Loader", "yaml.FullLoader", "yaml.UnsafeLoader"}
 
-# Commands on files are no stages, but keep the one name in four places.
-NAMED = (*STAGES, *FILE_COMMANDS)
+# Commands on files and services are no stages, but keep the one name in four places.
+NAMED = (*STAGES, *FILE_COMMANDS, *SERVICES)
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50

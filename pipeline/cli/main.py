@@ -16,7 +16,7 @@ from pipeline.cli.call import Call
 from pipeline.cli.exit_codes import FAILURE, INTERRUPTED
 from pipeline.cli.group import CommandRef, LazyGroup, imported
 from pipeline.errors import MasksmithError
-from pipeline.stages import FILE_COMMANDS, STAGES
+from pipeline.stages import FILE_COMMANDS, SERVICES, STAGES
 
 if TYPE_CHECKING:
     from pipeline.stages import FileCommandRef, StageRef
@@ -50,10 +50,15 @@ SECTIONS = {
         imported("demo", "Go the whole way once, on synthetic bodies, in minutes."),
     ),
     "Stages, in the order in which a CT travels": tuple(_stage(ref) for ref in STAGES),
+    "In the browser": (
+        *(_file_command(ref) for ref in SERVICES),
+        imported("users", "Say who may sign in to the workbench."),
+    ),
     "On files, without a workspace": tuple(_file_command(ref) for ref in FILE_COMMANDS),
     "Look and decide": (
         imported("status", "Show where every case, structure and round stands."),
         imported("verdict", "Accept masks, send them back, call structures absent."),
+        imported("verdicts", "Take in what was decided in the gallery."),
         imported("next-cases", "List the cases to correct next, and why each was chosen."),
         imported("effort", "Show what correcting took, from round to round, and what is left."),
         imported("doctor", "Check the files against the ledger."),

@@ -73,9 +73,7 @@ def finding_files(layout: Layout, case_id: str) -> Iterator[Path]:
     yield from sorted(layout.findings_dir(case_id).glob("*.json"))
 
 
-def read_case_findings(
-    layout: Layout, case_id: str, path: Path
-) -> tuple[str, tuple[Finding, ...]]:
+def read_case_findings(layout: Layout, case_id: str, path: Path) -> tuple[str, tuple[Finding, ...]]:
     """Read one maker's findings about a case.
 
     Raises

@@ -140,6 +140,26 @@ class Layout:
         return self.root / "gallery"
 
     @property
+    def drafts_dir(self) -> Path:
+        """Strokes that the server has acknowledged and that are not in a revision yet."""
+        return self.root / "drafts"
+
+    def draft(self, case_id: str, structure: str, author: str) -> Path:
+        """Give the path of a person's draft of one mask; the person stands as a digest."""
+        folder = self.drafts_dir / check_id(case_id, "case") / check_id(structure, "structure")
+        return folder / f"{check_id(author, 'author')}.journal"
+
+    @property
+    def server_dir(self) -> Path:
+        """What `masksmith serve` knows that the ledger does not: people, sessions, leases."""
+        return self.root / "server"
+
+    @property
+    def serving_lock_file(self) -> Path:
+        """Held by the one server of the workspace, and by whoever replaces the ledger."""
+        return self.root / "serving.lock"
+
+    @property
     def scratch_dir(self) -> Path:
         """Work files that may be deleted whenever no command runs."""
         return self.root / "scratch"

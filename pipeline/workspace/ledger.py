@@ -115,9 +115,7 @@ class Ledger:
                 query = select(table.c.record).where(wanted)
                 found += [Mask.from_dict(row.record) for row in self._rows(query)]
             known |= {mask.id: mask for mask in found}
-        return tuple(
-            sorted(known.values(), key=lambda m: (m.case_id, m.provenance.created, m.id))
-        )
+        return tuple(sorted(known.values(), key=lambda m: (m.case_id, m.provenance.created, m.id)))
 
     def mask(self, mask_id: str) -> Mask | None:
         """Find a mask by its id or the beginning of it; None when there is none or several."""

@@ -118,9 +118,7 @@ class SourceLineage:
     gaps: tuple[str, ...]
 
 
-def source_lineage(
-    workspace: Workspace, word: str, structure: str | None = None
-) -> SourceLineage:
+def source_lineage(workspace: Workspace, word: str, structure: str | None = None) -> SourceLineage:
     """List the masks in force that carry a source, in cases that are not excluded.
 
     Parameters
@@ -210,6 +208,4 @@ def _by_structure(
         grouped.setdefault(mask.structure, []).append(mask)
     place = {name: number for number, name in enumerate(names)}
     ordered = sorted(grouped, key=lambda name: (place.get(name, len(place)), name))
-    return tuple(
-        StructureLineage(name, _count(grouped[name], in_force[name])) for name in ordered
-    )
+    return tuple(StructureLineage(name, _count(grouped[name], in_force[name])) for name in ordered)

@@ -23,6 +23,7 @@ from pipeline.workspace.doctor import (
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
 from pipeline.workspace.mask_file import verify_mask
+from pipeline.workspace.serving_lock import serving_lock
 from pipeline.workspace.verdict_file import (
     read_verdicts,
     verdict_files,
@@ -67,11 +68,12 @@ def rebuild(workspace: Workspace) -> Contents:
     Raises
     ------
     WorkspaceBusy
-        When another command is changing the workspace.
+        When another command is changing the workspace, or a server serves it.
     LedgerError
         When the ledger is a server's database that cannot be opened.
     """
-    with workspace.driver_lock("doctor --rebuild"):
+    what = "doctor --rebuild"
+    with serving_lock(workspace.layout, what), workspace.driver_lock(what):
         remove_partial_files(workspace.path)
         contents = read_contents(workspace.layout)
         contents.verdicts = _with_unfiled(workspace, contents)

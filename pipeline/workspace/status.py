@@ -127,6 +127,13 @@ def workspace_status(workspace: Workspace) -> WorkspaceStatus:
     )
 
 
+def case_status(
+    names: Sequence[str], case: Case, masks: list[Mask], verdicts: list[Verdict]
+) -> CaseStatus:
+    """Compute how one case stands, from all its masks and verdicts, oldest first."""
+    return _Tally(names).add(case, masks, verdicts)
+
+
 class _Tally:
     """Counts over cases while they pass by, one at a time."""
 

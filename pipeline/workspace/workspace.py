@@ -298,10 +298,10 @@ class Workspace:
         """Record masks whose files are written (driver only)."""
         self.ledger.add_masks(masks)
 
-    def record_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+    def record_verdicts(self, verdicts: Sequence[Verdict], client_ids: Sequence[str] = ()) -> None:
         """Append verdicts: first as a file, then to the ledger (driver only)."""
         if verdicts:
-            write_verdicts(self.layout, verdicts)
+            write_verdicts(self.layout, verdicts, client_ids)
             self.ledger.add_verdicts(verdicts)
 
     def record_round(self, round_: Round) -> None:

@@ -280,7 +280,7 @@ def test_people_can_decide_while_a_stage_runs(workspace, case, ask):
 
 
 def test_nothing_is_acknowledged_when_storing_fails(workspace, case, ask, monkeypatch):
-    def full(layout, verdicts):
+    def full(*given):
         raise OSError("no space left on device")
 
     monkeypatch.setattr("pipeline.workspace.workspace.write_verdicts", full)

@@ -1,0 +1,1 @@
+"""The annotator's workbench: worklist, editor, drafts and verdicts over HTTP."""

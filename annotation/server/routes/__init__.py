@@ -1,0 +1,1 @@
+"""What the workbench answers, one file per subject."""
