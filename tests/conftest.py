@@ -4,6 +4,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.fixtures.browser",
+    "tests.fixtures.front_end",
     "tests.fixtures.gallery_sites",
     "tests.fixtures.label_pairs",
     "tests.fixtures.phantoms",

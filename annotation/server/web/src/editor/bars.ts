@@ -28,7 +28,7 @@ function facts({ scene }: Editor): string {
   const { dims, spacingMm } = scene.grid;
   const spacing = spacingMm.map((mm) => Number(mm.toFixed(2)));
   const shown = new Set(spacing).size === 1 ? `${spacing[0]} mm` : `${spacing.join(" × ")} mm`;
-  return [scene.info.phase, shown, dims.join("×")].filter(Boolean).join(" · ");
+  return [scene.info.phase?.replaceAll("_", " "), shown, dims.join("×")].filter(Boolean).join(" · ");
 }
 
 function place({ scene }: Editor): string {

@@ -170,8 +170,9 @@ export class Commands {
   }
 
   private judge(decision: Decision, reason: string): void {
-    const { scene, desk, timer } = this.editor;
-    if (scene && this.active) desk.decide(scene, this.active, decision, reason, timer.take());
+    const { scene, desk } = this.editor;
+    this.editor.settleTime();
+    if (scene && this.active) desk.decide(scene, this.active, decision, reason);
   }
 
   private lock(): void {

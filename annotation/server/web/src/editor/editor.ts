@@ -35,7 +35,7 @@ export class Editor implements DeskListener {
   private readonly grey = greyTable(PRESETS[0]);
   private palette: Uint8Array = new Uint8Array(65536 * 3);
   private frame = 0;
-  private askedAt = 0;
+  private changedSince = Infinity;
   private wantsAll = false;
   private changedBox: Box | null = null;
 
@@ -84,11 +84,17 @@ export class Editor implements DeskListener {
   leaveCase(): void {
     const { scene } = this;
     if (!scene) return;
-    const seconds = this.timer.take();
+    this.settleTime();
     const drawn = scene.entries.filter((entry) => entry.strokes > 0);
-    drawn.forEach((entry) => this.desk.commit(scene, entry, entry === scene.active || drawn.length === 1 ? seconds : 0));
+    drawn.forEach((entry) => this.desk.commit(scene, entry));
     if (drawn.length > 0) this.loader.forget(scene.info.id);
     this.desk.leave();
+  }
+
+  /** Time of work goes to the structure it was spent on. */
+  settleTime(): void {
+    const seconds = this.timer.take();
+    if (this.scene?.active) this.scene.active.seconds += seconds;
   }
 
   nextCase(): void {
@@ -111,6 +117,7 @@ export class Editor implements DeskListener {
     const { scene } = this;
     if (!scene || !entry) return;
     if (this.state.panel?.kind !== "conflict") this.state.panel = null;
+    if (entry !== scene.active) this.settleTime();
     scene.active = entry;
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();
@@ -238,8 +245,10 @@ export class Editor implements DeskListener {
     this.ask();
   }
 
-  redrawBox(box: Box | null): void {
+  /** `since`: the moment of the event that changed it. */
+  redrawBox(box: Box | null, since = performance.now()): void {
     this.changedBox = boxUnion(this.changedBox, box);
+    this.changedSince = Math.min(this.changedSince, since);
     this.ask();
   }
 
@@ -250,7 +259,6 @@ export class Editor implements DeskListener {
 
   private ask(): void {
     if (this.frame) return;
-    this.askedAt = performance.now();
     this.frame = requestAnimationFrame(() => this.paint());
   }
 
@@ -265,7 +273,8 @@ export class Editor implements DeskListener {
       else if (box) view.draw(shown, box);
       view.drawAbove(this.brush?.view === view ? this.brush.brush : null);
     }
-    if (box && !this.wantsAll) this.log.drawn(performance.now() - this.askedAt);
+    if (box && !this.wantsAll) this.log.drawn(performance.now() - this.changedSince);
+    this.changedSince = Infinity;
     this.wantsAll = false;
     this.changedBox = null;
   }

@@ -72,15 +72,16 @@ export class PointerTools {
     this.gesture = { kind: "stroke", stroke };
     state.notice = null;
     editor.log.begin(this.plane, options, scene.volume.locked);
-    this.draw(stroke, x, y);
+    this.draw(stroke, x, y, event.timeStamp);
   }
 
-  private draw(stroke: PencilStroke, x: number, y: number): void {
+  private draw(stroke: PencilStroke, x: number, y: number, since: number): void {
     const { scene, log } = this.editor;
     if (!scene) return;
     const voxel = clampVoxel(scene.grid.dims, this.view.voxelAt(x, y));
     log.point(scene.grid, scene.ct, voxel);
-    this.editor.redrawBox(stroke.to(voxel));
+    const box = stroke.to(voxel);
+    if (box) this.editor.redrawBox(box, since);
   }
 
   private isOutside(voxel: Triple): boolean {
@@ -93,7 +94,7 @@ export class PointerTools {
     const [x, y] = [event.offsetX, event.offsetY];
     if (gesture?.kind === "stroke") {
       const steps = event.getCoalescedEvents?.() ?? [];
-      for (const step of steps.length > 0 ? steps : [event]) this.draw(gesture.stroke, step.offsetX, step.offsetY);
+      for (const step of steps.length > 0 ? steps : [event]) this.draw(gesture.stroke, step.offsetX, step.offsetY, event.timeStamp);
     } else if (gesture?.kind === "pan") {
       this.view.pan(x - gesture.x, y - gesture.y);
       Object.assign(gesture, { x, y });

@@ -77,6 +77,7 @@ export class SavingDesk implements Listener {
       const entry = scene.withValue(patch.value);
       if (!entry) continue;
       entry.strokes++;
+      if (entry === scene.active) entry.ownStrokes++;
       entry.state = "corrected";
       const target = { caseId: scene.info.id, structure: entry.name };
       void this.outbox.patch(target, entry.maskId, patch.box, patch.mask);
@@ -84,20 +85,21 @@ export class SavingDesk implements Listener {
   }
 
   /** Turn what was drawn on a structure into a revision. */
-  commit(scene: Scene, entry: Entry, seconds: number): void {
+  commit(scene: Scene, entry: Entry): void {
     if (entry.strokes === 0) return;
     const target = { caseId: scene.info.id, structure: entry.name };
     this.committing.add(targetKey(target));
-    void this.outbox.commit(target, entry.maskId, seconds, entry.strokes);
-    entry.strokes = 0;
+    void this.outbox.commit(target, entry.maskId, entry.seconds, entry.ownStrokes);
+    Object.assign(entry, { strokes: 0, ownStrokes: 0, seconds: 0 });
   }
 
   /** Make a revision of what was drawn, if anything, and judge it. */
-  decide(scene: Scene, entry: Entry, decision: Decision, reason: string, seconds: number): void {
-    this.commit(scene, entry, seconds);
+  decide(scene: Scene, entry: Entry, decision: Decision, reason: string): void {
+    this.commit(scene, entry);
     const target = { caseId: scene.info.id, structure: entry.name };
     const mask = this.committing.has(targetKey(target)) ? null : entry.maskId;
-    void this.outbox.verdict(target, decision, mask, { reason, seconds });
+    void this.outbox.verdict(target, decision, mask, { reason, seconds: entry.seconds });
+    entry.seconds = 0;
   }
 
   /** The case is left: give leases back as soon as nothing waits for them. */
@@ -124,7 +126,7 @@ export class SavingDesk implements Listener {
     this.committing.delete(targetKey(conflict));
     const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
     if (!entry) return;
-    Object.assign(entry, { strokes: 0, isOpen: false });
+    Object.assign(entry, { strokes: 0, ownStrokes: 0, isOpen: false });
     const crop = await maskCrop(conflict.caseId, conflict.structure, { revision: conflict.current?.id || undefined });
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);

@@ -17,8 +17,11 @@ export interface Entry {
   voxels: number;
   box: Box | null;
   locked: boolean;
-  /** Strokes that no revision holds yet. */
+  /** Changes that no revision holds yet, and how many of them were drawn on this structure itself. */
   strokes: number;
+  ownStrokes: number;
+  /** Of work on it that no revision or verdict tells of yet. */
+  seconds: number;
   /** Who else is drawing on it. */
   takenBy: string | null;
   /** Whether the server's draft and lease are known. */
@@ -114,7 +117,7 @@ function entryOf(info: StructureInfo): Entry {
   return {
     name: info.name, value: info.value, colour: info.colour, window: info.window, findings: info.findings ?? [],
     state: info.absent ? `absent_${info.absent}` : info.state, maskId: info.mask_id, voxels: info.voxels ?? 0, box: info.box, locked: info.locked,
-    strokes: 0, takenBy: null, isOpen: false,
+    strokes: 0, ownStrokes: 0, seconds: 0, takenBy: null, isOpen: false,
   };
 }
 

@@ -7,6 +7,10 @@ import type { Scene } from "./scene.ts";
 const REST_MS = 900;
 const SLOW_RENDERERS = /swiftshader|llvmpipe|software|basic render/i;
 
+/** Where NIfTI says what its values mean, and that they are labels. */
+const INTENT_OFFSET = 68;
+const LABEL_INTENT = 1002;
+
 type Words = { readonly words: string; readonly button: string | null };
 
 export class ThreeDTile {
@@ -66,23 +70,23 @@ export class ThreeDTile {
     const coarse = coarseCopy(scene.grid, scene.volume.labels);
     const isWide = coarse.labels instanceof Uint16Array;
     const file = NVImage.createNiftiArray([...coarse.dims], [...coarse.spacingMm], coarse.affine, isWide ? 512 : 2, new Uint8Array(coarse.labels.buffer));
+    new DataView(file.buffer, file.byteOffset).setInt16(INTENT_OFFSET, LABEL_INTENT, true);
     const image = await NVImage.loadFromUrl({ url: file.buffer as ArrayBuffer, name: "labels.nii" });
     image.setColormapLabel(colourTable(scene));
+    image.cal_min = 0;
     for (const old of [...this.niivue.volumes]) this.niivue.removeVolume(old);
     this.niivue.addVolume(image);
   }
 }
 
 function colourTable(scene: Scene): { R: number[]; G: number[]; B: number[]; A: number[]; I: number[]; labels: string[] } {
-  const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
+  const highest = Math.max(...scene.entries.map(({ value }) => value));
+  const none = (): number[] => new Array<number>(highest + 1).fill(0);
+  const table = { R: none(), G: none(), B: none(), A: none(), I: [...Array(highest + 1).keys()], labels: new Array<string>(highest + 1).fill("") };
   for (const { value, colour, name } of scene.entries) {
-    const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
-    table.R.push(red);
-    table.G.push(green);
-    table.B.push(blue);
-    table.A.push(255);
-    table.I.push(value);
-    table.labels.push(name);
+    [table.R[value], table.G[value], table.B[value]] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+    table.A[value] = 255;
+    table.labels[value] = name;
   }
   return table;
 }

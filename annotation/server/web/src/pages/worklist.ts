@@ -109,7 +109,7 @@ class WorklistPage {
       <tr class="link ${at === this.chosen ? "on" : ""}" @click=${() => this.open(each)}>
         <td>${each.thumbnail ? html`<img src=${each.thumbnail} alt="" loading="lazy" />` : nothing}</td>
         <td><a href="./editor.html#${encodeURIComponent(each.id)}">${each.id}</a></td>
-        <td>${each.phase ?? ""}</td>
+        <td>${(each.phase ?? "").replaceAll("_", " ")}</td>
         <td class="number">${each.slices}</td>
         <td class="number">${each.to_check}</td>
         <td class="number ${each.grave_findings ? "warn" : ""}">${each.findings || ""}</td>
