@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.round_workspaces",
     "tests.fixtures.stand_in_nnunet",
     "tests.fixtures.tiny_models",
+    "tests.fixtures.workbench",
     "tests.fixtures.workspaces",
 ]
 

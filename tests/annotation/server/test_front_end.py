@@ -55,8 +55,8 @@ def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
     assert not re.search(r"""["'(]https?://|["'(]//\w""", text)
 
 
-def test_pages_have_neither_script_nor_style_inside(built_pages: Path) -> None:
-    pages = sorted(built_pages.glob("*.html"))
+def test_pages_have_neither_script_nor_style_inside(workbench_pages: Path) -> None:
+    pages = sorted(workbench_pages.glob("*.html"))
     assert [page.name for page in pages] == ["editor.html", "index.html", "login.html", "progress.html"]
     for page in pages:
         text = page.read_text(encoding="utf-8")

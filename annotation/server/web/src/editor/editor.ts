@@ -19,7 +19,7 @@ import { StrokeLog } from "./stroke-log.ts";
 
 export class Editor implements DeskListener {
   readonly state: EditorState = initialState();
-  readonly history = new History();
+  readonly changes = new History();
   readonly timer = new ActivityTimer();
   readonly desk: SavingDesk;
   readonly loader: CaseLoader;
@@ -60,7 +60,7 @@ export class Editor implements DeskListener {
       this.show(scene);
       const wanted = structure ? scene.named(structure) : null;
       this.activate(wanted ?? scene.toCheck[0] ?? scene.entries[0] ?? null, true);
-      location.replace(`#${encodeURIComponent(id)}`);
+      await this.desk.resume(scene);
     } catch (error) {
       this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
     } finally {
@@ -72,7 +72,7 @@ export class Editor implements DeskListener {
   private show(scene: Scene): void {
     this.scene = scene;
     this.palette = paletteOf(scene.entries);
-    this.history.clear();
+    this.changes.clear();
     if (this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
     for (const view of Object.values(this.views)) view.resetLook();
     this.redraw();
@@ -121,6 +121,7 @@ export class Editor implements DeskListener {
     scene.active = entry;
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();
+    history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
     this.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
@@ -165,7 +166,7 @@ export class Editor implements DeskListener {
       this.say(`${what}: nothing to change.`, "warn");
       return false;
     }
-    this.history.push(change);
+    this.changes.push(change);
     scene.count(change);
     this.afterChange(change);
     return true;
@@ -181,7 +182,7 @@ export class Editor implements DeskListener {
 
   undo(): void {
     const { scene } = this;
-    const change = scene && this.history.undo(scene.volume);
+    const change = scene && this.changes.undo(scene.volume);
     if (!scene || !change) return this.say("Nothing to undo.", "warn");
     this.log.undo();
     scene.countBack(change);
@@ -190,7 +191,7 @@ export class Editor implements DeskListener {
 
   redo(): void {
     const { scene } = this;
-    const change = scene && this.history.redo(scene.volume);
+    const change = scene && this.changes.redo(scene.volume);
     if (!scene || !change) return this.say("Nothing to redo.", "warn");
     this.log.redo();
     scene.count(change);

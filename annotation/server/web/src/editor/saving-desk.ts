@@ -8,6 +8,7 @@ import { type Decision, type OutboxItem, type Target, targetKey } from "../savin
 import { patchesOf } from "../saving/patches.ts";
 import { IndexedDbStore, MemoryStore } from "../saving/store.ts";
 import { HttpTransport } from "../saving/transport.ts";
+import { BegunDrafts } from "../saving/begun-drafts.ts";
 import type { Entry, Scene } from "./scene.ts";
 
 export interface DeskListener {
@@ -25,6 +26,7 @@ export class SavingDesk implements Listener {
   readonly outbox: Outbox;
   private readonly transport: HttpTransport;
   private readonly listener: DeskListener;
+  private readonly begun: BegunDrafts;
   private readonly leased = new Map<string, Target>();
   /** Structures whose revision is under way. */
   private readonly committing = new Set<string>();
@@ -35,6 +37,7 @@ export class SavingDesk implements Listener {
     this.transport = new HttpTransport(session.workspace, session.user);
     const name = `masksmith-${session.workspace_id ?? session.workspace}-${session.user}`;
     const store = "indexedDB" in globalThis ? new IndexedDbStore(name) : new MemoryStore();
+    this.begun = new BegunDrafts(name);
     this.outbox = new Outbox(store, this.transport, this, crypto.randomUUID());
     setInterval(() => void this.renew(), RENEW_MS);
   }
@@ -55,6 +58,14 @@ export class SavingDesk implements Listener {
     if (!this.outbox.isWaiting(target)) await this.bringUpToDate(scene, entry, leased.lease.base, leased.lease.sequence > 0);
     entry.maskId = leased.lease.base;
     entry.isOpen = true;
+  }
+
+  /** Take up the drafts of a case that an earlier page left unfinished. */
+  async resume(scene: Scene): Promise<void> {
+    for (const name of this.begun.of(scene.info.id)) {
+      const entry = scene.named(name);
+      if (entry) await this.open(scene, entry);
+    }
   }
 
   /** Where the label map cannot show the mask as it is (a draft, another revision, an overlap), get the mask itself. */
@@ -80,6 +91,7 @@ export class SavingDesk implements Listener {
       if (entry === scene.active) entry.ownStrokes++;
       entry.state = "corrected";
       const target = { caseId: scene.info.id, structure: entry.name };
+      this.begun.add(target);
       void this.outbox.patch(target, entry.maskId, patch.box, patch.mask);
     }
   }
@@ -189,6 +201,7 @@ export class SavingDesk implements Listener {
 
   committed(target: Target, mask: string | null): void {
     this.committing.delete(targetKey(target));
+    this.begun.delete(target);
     this.listener.committed(target, mask);
   }
 }

@@ -87,7 +87,7 @@ async function openAsked(editor: Editor, show: () => void): Promise<void> {
   const open = async (): Promise<void> => {
     const [id, structure] = location.hash.slice(1).split("/").map(decodeURIComponent);
     if (id && id !== editor.scene?.info.id) await editor.openCase(id, structure || null);
-    else if (structure) editor.activate(editor.scene?.named(structure) ?? null, true);
+    else if (structure && structure !== editor.scene?.active?.name) editor.activate(editor.scene?.named(structure) ?? null, true);
   };
   window.addEventListener("hashchange", () => void open());
   if (location.hash.length > 1) return open();

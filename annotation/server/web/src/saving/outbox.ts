@@ -48,6 +48,7 @@ export class Outbox {
   private readonly successors = new Map<string, string>();
   private queue: OutboxItem[] = [];
   private keeping: Promise<void> = Promise.resolve();
+  private beingKept = 0;
   private isSending = false;
   private failures = 0;
   private isRetryPlanned = false;
@@ -72,7 +73,7 @@ export class Outbox {
   }
 
   get state(): SaveState {
-    const waiting = this.queue.length;
+    const waiting = this.queue.length + this.beingKept;
     const calm = waiting > 0 ? "saving" : "saved";
     const kind = this.isSignedOut ? "signed-out" : this.failures > 0 ? "offline" : calm;
     return { kind, waiting, edits: this.edits, savedAt: this.savedAt };
@@ -129,10 +130,15 @@ export class Outbox {
   }
 
   private keep(make: () => Promise<NewItem>): Promise<void> {
+    this.beingKept++;
     const kept = this.keeping.then(async () => {
-      const item = await this.store.add(await make());
-      this.queue.push(item);
-      this.tell();
+      try {
+        const item = await this.store.add(await make());
+        this.queue.push(item);
+      } finally {
+        this.beingKept--;
+        this.tell();
+      }
     });
     this.keeping = kept.catch(() => undefined);
     return kept.then(() => void this.pump());
