@@ -44,7 +44,9 @@ def test_list_open_draw_next(lab: Workspace, server: Any, sign_in: Callable[...,
     page.wait_for_url("**/editor.html**")
     until(page, "window.__editor?.scene?.active?.isOpen")
     page.click("[data-structure=liver]")
-    until(page, "window.__editor.scene.active.name === 'liver' && window.__editor.scene.active.isOpen")
+    until(
+        page, "window.__editor.scene.active.name === 'liver' && window.__editor.scene.active.isOpen"
+    )
     before = page.evaluate(IN_LIVER)
     assert page.evaluate("window.__editor.state.slices") == 3
     stroke(page)
@@ -80,13 +82,17 @@ def test_accept_locks_and_goes_on(lab: Workspace, server: Any, sign_in: Callable
     assert [name for name, how in presence.items() if how == "absent_anatomy"] != []
 
 
-def test_offline_and_back_and_reload(lab: Workspace, server: Any, sign_in: Callable[..., Any]) -> None:
+def test_offline_and_back_and_reload(
+    lab: Workspace, server: Any, sign_in: Callable[..., Any]
+) -> None:
     page = sign_in(server)
     open_editor(page, server, "s0001", "liver")
     page.context.set_offline(True)
     stroke(page)
     stroke(page, shift=60)
-    until(page, "document.getElementById('saved').textContent.includes('offline, 2 edits kept here')")
+    until(
+        page, "document.getElementById('saved').textContent.includes('offline, 2 edits kept here')"
+    )
     drawn = page.evaluate(IN_LIVER)
     page.context.set_offline(False)
     wait_until_saved(page)
@@ -125,7 +131,9 @@ def test_no_serious_finding_of_accessibility(
     source = AXE.read_text(encoding="utf-8")
     for address in ("editor.html#s0001/liver", "index.html", "progress.html"):
         page.goto(f"{server.address}/{address}")
-        page.wait_for_selector("button.structure.on" if "editor" in address else "h1", state="attached")
+        page.wait_for_selector(
+            "button.structure.on" if "editor" in address else "h1", state="attached"
+        )
         page.wait_for_timeout(300)
         page.evaluate(source)
         found = page.evaluate("axe.run().then(({violations}) => violations)")

@@ -57,7 +57,12 @@ def test_nothing_is_loaded_from_elsewhere(path: Path) -> None:
 
 def test_pages_have_neither_script_nor_style_inside(workbench_pages: Path) -> None:
     pages = sorted(workbench_pages.glob("*.html"))
-    assert [page.name for page in pages] == ["editor.html", "index.html", "login.html", "progress.html"]
+    assert [page.name for page in pages] == [
+        "editor.html",
+        "index.html",
+        "login.html",
+        "progress.html",
+    ]
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "<style" not in text
@@ -68,7 +73,9 @@ def test_pages_have_neither_script_nor_style_inside(workbench_pages: Path) -> No
 
 def test_every_key_stands_in_the_page_for_annotators() -> None:
     keymap = (WEB / "src" / "keys" / "keymap.ts").read_text(encoding="utf-8")
-    shown = set(re.findall(r'shown: "([^"]+)"', keymap)) | set(re.findall(r'letter\("(\w)"', keymap))
+    shown = set(re.findall(r'shown: "([^"]+)"', keymap)) | set(
+        re.findall(r'letter\("(\w)"', keymap)
+    )
     page = (WEB.parents[2] / "docs" / "annotation.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([^`]+)`", page))
     assert sorted(key for key in shown if key not in named) == []

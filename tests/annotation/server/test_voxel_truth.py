@@ -32,7 +32,9 @@ def grid_of(kind: str) -> Grid:
     affine[:3, 3] = (17.0, -30.0, 400.0)
     if kind == "oblique":
         angle = np.radians(11)
-        turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+        turn = np.array(
+            [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+        )
         tilt = np.array([[np.cos(0.1), -np.sin(0.1), 0], [np.sin(0.1), np.cos(0.1), 0], [0, 0, 1]])
         affine[:3, :3] = turn @ tilt @ affine[:3, :3]
     return Grid(tuple(shape), affine)
@@ -128,7 +130,10 @@ def kinds() -> tuple[str, ...]:
 
 @pytest.fixture
 def drawn_on(
-    workspace: Workspace, kinds: tuple[str, ...], serve: Callable[..., Any], sign_in: Callable[..., Any]
+    workspace: Workspace,
+    kinds: tuple[str, ...],
+    serve: Callable[..., Any],
+    sign_in: Callable[..., Any],
 ) -> Iterator[tuple[Workspace, Any, Any]]:
     for kind in kinds:
         add_case(workspace, kind)
@@ -196,5 +201,3 @@ def test_the_replay_can_tell_a_difference() -> None:
     assert int((first == 5).sum()) == 3 * 21
     assert not np.array_equal(first, run((21, 20, 10)))
     assert not np.array_equal(first, run((20, 20, 10), radiusMm=5))
-
-

@@ -249,7 +249,8 @@ export class Commands {
 
   private huLimit(): void {
     const { scene, brush } = this.editor;
-    if (this.state.hu || !scene || !brush) return this.set({ hu: null });
+    if (this.state.hu) return this.set({ hu: null });
+    if (!scene || !brush) return this.editor.say("Point at what the pencil shall draw on, then press T.", "warn");
     const at = clampVoxel(scene.grid.dims, brush.view.voxelAt(brush.brush.x, brush.brush.y));
     this.set({ hu: rangeAround(scene.ct, scene.grid.dims, at, 3) });
   }
