@@ -1,4 +1,4 @@
-"""The editor in a real browser: draw, next, offline, reload, a killed server, and who cannot see."""
+"""The editor in a real browser: draw, next, offline, reload, a killed server, accessibility."""
 
 from collections.abc import Callable
 from typing import Any

@@ -3,7 +3,7 @@
 Nothing of the page but its log is used: millimetres of every point, the tool, the locked values.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import nibabel as nib
@@ -134,11 +134,11 @@ def drawn_on(
     kinds: tuple[str, ...],
     serve: Callable[..., Any],
     sign_in: Callable[..., Any],
-) -> Iterator[tuple[Workspace, Any, Any]]:
+) -> tuple[Workspace, Any, Any]:
     for kind in kinds:
         add_case(workspace, kind)
     server = serve(workspace.path)
-    yield workspace, server, sign_in(server)
+    return workspace, server, sign_in(server)
 
 
 def draw_everything(page: Any) -> None:
