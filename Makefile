@@ -99,7 +99,7 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-serve bench-editor clean
 test: system-packages $(STAMP) front-end ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) front-end ## only the slow tests: real trainings, killed processes
@@ -126,8 +126,12 @@ bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes 
 	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rounds --page docs/rounds.md $(MORE)
+bench-serve: $(STAMP) ## measure saves of 20 annotators at once, SQLite and PostgreSQL; the table goes into docs/serve.md
+	$(PYTHON_HERE) -m benchmarks.serve_load --page docs/serve.md $(MORE)
 bench-rough: $(STAMP) ## measure what is learned from rough masks; the tables go into docs/rounds.md
 	$(PYTHON_HERE) -m benchmarks.rough --page docs/rounds.md $(MORE)
+bench-editor: $(STAMP) front-end ## seconds to paintable, painting latency and "next", in the browser
+	$(PYTHON_HERE) -m benchmarks.editor $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf annotation/server/static annotation/server/web/node_modules

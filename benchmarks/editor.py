@@ -1,8 +1,8 @@
-"""How quick the editor is: seconds to paintable, painting latency, and "next", measured by driving the page.
+"""How quick the editor is: to paintable, from event to picture, to the next case; in the browser.
 
     python -m benchmarks.editor [--shape 512 512 600] [--strokes 40] [--cases 3]
 
-Chromium without a graphics card. The CT is noise in a body of water, which packs as badly as a real one.
+Chromium without a graphics card. The CT is noise in a body of water: it packs as badly as a real one.
 """
 
 import argparse

@@ -47,7 +47,7 @@ class Sizes:
     iterations: int
 
 
-FULL = Sizes(taught=8, unseen=4, epochs=3, iterations=100)
+FULL = Sizes(taught=8, unseen=4, epochs=12, iterations=100)
 QUICK = Sizes(taught=2, unseen=1, epochs=1, iterations=8)
 
 

@@ -1,9 +1,10 @@
 """Measure what a network learns from rough masks: `make bench-rough`, `... --help`.
 
-Two models learn the same bodies: from masks drawn roughly (a pencil through three slices, an
+Models learn the same bodies: from masks drawn roughly (a pencil through three slices, an
 unsteady line, no system), and from the same masks in which every rib lacks the end at its
 vertebra. The paper (section 2.2.3) says that random errors are not learned; the
-missing ends are a systematic error, and are.
+missing ends are a systematic error, and are. Two more learn from the rough masks of every third
+slice only, what lies between being background for one and counting for nothing for the other.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from benchmarks.rough_bodies import (
     make_bodies,
     without_spinal_end,
 )
+from benchmarks.rough_sparse import EVERY, drawn_on_some_slices, with_gaps_ignored
 from pipeline.simulation.rough_strokes import RoughStrokes, draw_label_map_roughly
 from pipeline.volume import Grid
 from training.model_training import Progress, train_small_model
@@ -38,6 +40,7 @@ from training.profile import Profile
 MARK = "bench-rough"
 Labels = NDArray[np.unsignedinteger]
 ROUGH, BIASED = "rough masks", "rough masks, ribs without their spinal end"
+GAPS_EMPTY, GAPS_IGNORED = "gaps as background", "gaps ignored"
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,13 @@ def tables(bench: Bench) -> str:
             introduction(bench),
             dice_table(truth, learned, bench.bodies),
             spinal_end_table(bodies, learned, bench.bodies),
+            gaps_table(truth, learned, bench.bodies),
         ]
     )
 
 
 def training_masks(bodies: Sequence[TrueBody], bench: Bench) -> dict[str, list[Labels]]:
-    """Give each model's training masks; the biased are the rough ones with less of the ribs."""
+    """Give each model's training masks; all others are the rough ones with less of them."""
     rough = [
         draw_label_map_roughly(
             body.labels, body.grid.spacing_mm, bench.strokes, np.random.default_rng([11, number])
@@ -161,14 +165,16 @@ def training_masks(bodies: Sequence[TrueBody], bench: Bench) -> dict[str, list[L
         for number, body in enumerate(bodies)
     ]
     biased = [without_spinal_end(labels, body) for labels, body in zip(rough, bodies, strict=True)]
-    return {ROUGH: rough, BIASED: biased}
+    sparse = [drawn_on_some_slices(labels) for labels in rough]
+    ignored = [with_gaps_ignored(labels) for labels in sparse]
+    return {ROUGH: rough, BIASED: biased, GAPS_EMPTY: sparse, GAPS_IGNORED: ignored}
 
 
 def learn(name: str, bodies: Sequence[TrueBody], masks: Sequence[Labels], bench: Bench) -> Learned:
     """Train on the first bodies and predict all of them."""
     folder = bench.work_dir / name.replace(" ", "_").replace(",", "")
     cases = [
-        TrainingCase(f"b{n}", f"p{n}", partial(_labelled, body, labels))
+        TrainingCase(f"b{n}", f"p{n}", partial(_labelled, body, labels), may_ignore=True)
         for n, (body, labels) in enumerate(zip(bodies, masks, strict=False))
     ]
     print(f"{name}: training on {len(cases)} bodies", file=sys.stderr, flush=True)
@@ -224,6 +230,24 @@ def dice_table(truth: Sequence[Labels], learned: dict[str, Learned], bodies: int
     return "\n".join(lines) + "\n"
 
 
+def gaps_table(truth: Sequence[Labels], learned: dict[str, Learned], bodies: int) -> str:
+    """Tabulate what the slices that nobody drew on do to the predictions."""
+    names = (ROUGH, GAPS_EMPTY, GAPS_IGNORED)
+    new = [learned[name].predicted[bodies:] for name in names]
+    rows = {
+        name: [mean_dice(truth[bodies:], found, value) for found in new]
+        for value, name in STRUCTURES.items()
+    }
+    rows["mean"] = [float(np.mean(values)) for values in zip(*rows.values(), strict=True)]
+    lines = [
+        f"| Dice on new bodies | every slice drawn | every {EVERY}rd slice drawn, the others "
+        f"background | every {EVERY}rd slice drawn, the others ignored |",
+        "|---|---:|---:|---:|",
+        *(f"| {name} | {' | '.join(f'{v:.3f}' for v in row)} |" for name, row in rows.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def mean_dice(truth: Sequence[Labels], found: Sequence[Labels], value: int) -> float:
     """Average the Dice of one label over the bodies that hold it."""
     scores = []
@@ -243,8 +267,8 @@ def spinal_end_table(bodies: Sequence[TrueBody], learned: dict[str, Learned], co
         "the ribs, predicted on new bodies |",
         "|---|---:|---:|---:|",
     ]
-    for name, each in learned.items():
-        new = each.predicted[count:]
+    for name in (ROUGH, BIASED):
+        each, new = learned[name], learned[name].predicted[count:]
         shares = (
             share_of_ribs(ends[:count], each.shown),
             share_of_ribs(ends[count:], new),

@@ -125,7 +125,8 @@ def _report(plan: Plan, settings: EvaluateSettings, out: Path, collected: _Colle
     out.mkdir(parents=True, exist_ok=True)
     remove_partial_files(out)
     write_report(evaluated, out)
-    shown = [_line(group) for group in groups if group.kind in _TABLE_KINDS]
+    there = [group for group in groups if group.rows or group.false_positives]
+    shown = [_line(group) for group in there if group.kind in _TABLE_KINDS]
     return Outcome(_ALL, "done", f"written to {out}", {"rows": shown})
 
 

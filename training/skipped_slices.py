@@ -37,13 +37,28 @@ def skipped_boxes(mask: Mask, crop: NDArray[np.bool_]) -> tuple[Box, ...]:
     if "drawn_axis" not in about or "drawn_slices" not in about or not mask.voxels:
         return ()
     drawn = DrawnSlices.parse(about["drawn_axis"], about["drawn_slices"])
-    along, start = mask.box[drawn.axis], mask.box[drawn.axis].start
+    return boxes_between(drawn, crop, mask.box)
+
+
+def boxes_between(drawn: DrawnSlices, crop: NDArray[np.bool_], around: Box) -> tuple[Box, ...]:
+    """Give the boxes between drawn slices, each within the box around a mask.
+
+    Parameters
+    ----------
+    drawn : DrawnSlices
+        In voxels of the case's grid.
+    crop : ndarray of bool, shape of ``around``
+        The mask's voxels; slices that hold one are not skipped either.
+    around : tuple of slice
+        The mask's box.
+    """
+    along, start = around[drawn.axis], around[drawn.axis].start
     runs = (*drawn.runs, *((a + start, b + start) for a, b in runs_along(crop, drawn.axis)))
     seen = {index for first, last in runs for index in range(first, last + 1)}
     gaps = runs_of(index for index in range(along.start, along.stop) if index not in seen)
     boxes = []
     for first, last in gaps:
-        box = list(mask.box)
+        box = list(around)
         box[drawn.axis] = slice(first, last + 1)
         boxes.append((box[0], box[1], box[2]))
     return tuple(boxes)

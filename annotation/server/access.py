@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,6 +30,11 @@ def bench_of(request: Request) -> Workbench:
     """Give the workbench that is served."""
     bench: Workbench = request.app.state.bench
     return bench
+
+
+async def _bench(request: Request) -> Workbench:
+    # A coroutine, so that it takes no thread of its own.
+    return bench_of(request)
 
 
 def cookie_name(bench: Workbench) -> str:
@@ -113,10 +118,10 @@ def _person(request: Request, bench: Workbench, session: Session | None) -> Pers
     return bench.people.find(session.name) if session.way == "password" else None
 
 
-def require(role: Role) -> Callable[[SignedIn], Person]:
+def require(role: Role) -> Callable[[SignedIn], Awaitable[Person]]:
     """Give a dependency that lets only a role and those above it through."""
 
-    def check(signed: Annotated[SignedIn, Depends(signed_in)]) -> Person:
+    async def check(signed: Annotated[SignedIn, Depends(signed_in)]) -> Person:
         if not signed.person.is_at_least(role):
             raise not_allowed(f"do this: it takes the role {role}")
         return signed.person
@@ -124,7 +129,7 @@ def require(role: Role) -> Callable[[SignedIn], Person]:
     return check
 
 
-Bench = Annotated[Workbench, Depends(bench_of)]
+Bench = Annotated[Workbench, Depends(_bench)]
 Signed = Annotated[SignedIn, Depends(signed_in)]
 Annotator = Annotated[Person, Depends(require("annotator"))]
 Reviewer = Annotated[Person, Depends(require("reviewer"))]

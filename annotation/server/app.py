@@ -39,7 +39,7 @@ def make_routes(bench: Workbench) -> FastAPI:
 
 def make_app(bench: Workbench) -> App:
     """Give the ASGI application of a workbench."""
-    return Guard(make_routes(bench), bench.settings)  # type: ignore[arg-type]
+    return Guard(make_routes(bench), bench.settings)
 
 
 async def _masksmith_error(request: Request, error: Exception) -> Response:

@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
-from annotation.server.commits import PERSONS
+from annotation.effort_items import PERSONS
 from pipeline.errors import BadInput
 from pipeline.workspace import Case, Mask, Verdict, Workspace
 from pipeline.workspace.case_findings import case_findings
@@ -140,7 +141,7 @@ class CaseCards:
         from pipeline.workspace.tables import case_table, mask_table, verdict_table
 
         with self._workspace.ledger.engine.connect() as connection:
-            counts = [
+            counts: list[dict[str, int]] = [
                 dict(
                     connection.execute(
                         select(table.c.case_id, func.count()).group_by(table.c.case_id)
@@ -219,7 +220,7 @@ def _number(text: Any) -> float:
         return 0.0
 
 
-def _written_ns(folder: Any) -> int:
+def _written_ns(folder: Path) -> int:
     """Say when a folder or a file in it was written last; 0 where there is none."""
     try:
         return max([folder.stat().st_mtime_ns, *(p.stat().st_mtime_ns for p in folder.iterdir())])

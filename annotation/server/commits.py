@@ -14,6 +14,7 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
@@ -21,7 +22,6 @@ from annotation.server.volumes import Volumes
 from pipeline.workspace import CaseRecord, Mask, Provenance, Workspace, digest_of, write_mask
 from pipeline.workspace.in_force import absence, accepted_ids, verdicts_by_structure
 
-PERSONS = ("human", "rough")
 STOOD_BACK = -1
 """Priority of a revision whose base somebody else replaced first: kept, but not in force."""
 _MOST_SECONDS = 24 * 3600.0
@@ -82,6 +82,11 @@ class CommitDesk:
     _locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
+    def record(self, case_id: str, structure: str) -> CaseRecord:
+        """Give a case with the masks of one structure: a case has a hundred times as many."""
+        case, ledger = self.workspace.case(case_id), self.workspace.ledger
+        return CaseRecord(case, ledger.masks(case_id, structure), ledger.verdicts(case_id))
+
     def commit(self, key: DraftKey, request: CommitRequest) -> Committed:
         """Make a revision of a draft.
 
@@ -91,7 +96,7 @@ class CommitDesk:
             409 when the draft is another one than the editor knows, 404 when there is none.
         """
         with self._alone(key.case_id, key.structure), self.drafts.held(key):
-            record = self.workspace.record(key.case_id)
+            record = self.record(key.case_id, key.structure)
             state = self.drafts.state(key)
             before = self._done_before(record, key, request, state)
             if before is not None:
@@ -120,14 +125,14 @@ class CommitDesk:
             409 when yet another one came meanwhile, 404 when there is no such revision.
         """
         with self._alone(key.case_id, key.structure):
-            record = self.workspace.record(key.case_id)
+            record = self.record(key.case_id, key.structure)
             mine = find_mask(record, key.structure, mask_id)
             now = record.in_force().get(key.structure)
             if now is None or now.id != over:
                 raise _overtaken(now)
             draft = Drawn(self.volumes.patch(mine), self.volumes.patch(now), (mine.id, over))
             mask = self._store(key, record, draft, {"kept_over": over}, {})
-            return self._answer(key, mask, self.workspace.record(key.case_id))
+            return self._answer(key, mask, self.record(key.case_id, key.structure))
 
     def _commit(
         self, key: DraftKey, request: CommitRequest, state: DraftState, record: CaseRecord
@@ -145,7 +150,7 @@ class CommitDesk:
         sources = {"draft": _draft_digest(state), "commit": _request_digest(key, request)}
         mask = self._store(key, record, draft, _about(request), sources)
         self.drafts.remove(key)
-        return self._answer(key, mask, self.workspace.record(key.case_id))
+        return self._answer(key, mask, self.record(key.case_id, key.structure))
 
     def _store(
         self,

@@ -10,10 +10,9 @@ from typing import Any
 
 from annotation.effort import EffortReport, effort_report
 from annotation.effort_figures import Effort, group_of
-from annotation.effort_items import basis_order
+from annotation.effort_items import PERSONS, basis_order
 from annotation.server.agreement import agreement
 from annotation.server.case_cards import CaseCard, CaseCards
-from annotation.server.commits import PERSONS
 from annotation.server.worklist import newest_choice, round_progress
 from pipeline.workspace import Mask, Workspace
 

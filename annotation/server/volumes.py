@@ -107,7 +107,7 @@ def voxel_chunks(array: NDArray[np.generic], *, packed: bool) -> Iterator[bytes]
         As one gzip stream.
     """
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    flat = memoryview(little.reshape(-1, order="F").view(np.uint8))
+    flat = little.reshape(-1, order="F").view(np.uint8).data
     pieces = (flat[start : start + _CHUNK_BYTES] for start in range(0, len(flat), _CHUNK_BYTES))
     if not packed:
         yield from (bytes(piece) for piece in pieces)

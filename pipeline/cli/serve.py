@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,6 +58,6 @@ def run(command: FileCommand, call: Call, flags: dict[str, Any]) -> None:
             click.echo(f"open this link, it works once: {opening.link}")
         else:
             click.echo(f"people sign in at {opening.address}")
-        click.get_text_stream("stdout").flush()
+        sys.stdout.flush()
 
     serve(call.open_workspace(), settings, say)

@@ -7,16 +7,20 @@ import pytest
 
 from benchmarks.rough import (
     BIASED,
+    GAPS_EMPTY,
+    GAPS_IGNORED,
     ROUGH,
     Bench,
     Learned,
     dice_table,
+    gaps_table,
     mean_dice,
     share_of_ribs,
     spinal_end_table,
     training_masks,
 )
 from benchmarks.rough_bodies import RIBS, STRUCTURES, TrueBody, class_map, make_bodies
+from training.nnunet_dataset import ignore_value
 
 BENCH = Bench(1, 0, 6.0, 5.0, 100, Path("unused"))
 
@@ -54,6 +58,23 @@ def test_rough_masks_are_near_the_truth_and_biased_ones_lack_only_the_ends(
     assert share_of_ribs([body.spinal_ends], [body.labels]) == 1.0
 
 
+def test_of_sparse_masks_only_what_lies_between_drawn_slices_is_ignored(
+    body: TrueBody, masks: dict[str, list[np.ndarray]]
+) -> None:
+    (rough,), (sparse,), (ignored,) = masks[ROUGH], masks[GAPS_EMPTY], masks[GAPS_IGNORED]
+    liver = next(value for value, name in STRUCTURES.items() if name == "liver")
+    slices = np.flatnonzero((rough == liver).any(axis=(0, 1)))
+    drawn = np.flatnonzero((sparse == liver).any(axis=(0, 1)))
+    assert set(drawn) == {*slices[::3], slices[-1]}
+    assert (rough[..., drawn] == liver).sum() == (sparse == liver).sum()
+    value = ignore_value(class_map())
+    assert (ignored[sparse > 0] == sparse[sparse > 0]).all()
+    lost = (rough == liver) & (sparse == 0)
+    assert lost.any()
+    assert (ignored[lost] == value).all()
+    assert not (ignored[..., : min(np.flatnonzero((sparse > 0).any(axis=(0, 1))))] == value).any()
+
+
 def test_the_tables_say_what_was_found(body: TrueBody, masks: dict[str, list[np.ndarray]]) -> None:
     truth = [body.labels, body.labels]
     learned = {name: Learned(shown, [body.labels, shown[0]]) for name, shown in masks.items()}
@@ -66,6 +87,10 @@ def test_the_tables_say_what_was_found(body: TrueBody, masks: dict[str, list[np.
     assert 0.3 < kept <= 1
     assert ends[2].startswith(f"| {ROUGH} | {kept:.0%} | {kept:.0%} | ")
     assert ends[-1].startswith(f"| {BIASED} | 0% | 0% | ")
+    gaps = gaps_table(truth, learned, 1).splitlines()
+    sparse = mean_dice([body.labels], masks[GAPS_EMPTY], 1)
+    assert sparse < rough
+    assert gaps[2] == f"| spleen | {rough:.3f} | {sparse:.3f} | {sparse:.3f} |"
 
 
 def test_the_profile_takes_the_steps_that_were_asked_for() -> None:

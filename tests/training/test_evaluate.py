@@ -277,7 +277,11 @@ def test_the_command_answers_with_a_table_and_exit_code_8(label_pairs, few_struc
     code = main([*arguments, "--out", str(label_pairs / "out"), "--jobs", "1"])
     said = capsys.readouterr()
     assert code == 8
-    assert said.out.splitlines()[0].split()[:3] == ["group", "rows", "dice"]
+    head, *lines, _ = said.out.splitlines()
+    assert head.split()[:3] == ["group", "rows", "dice"]
+    shown = document["outcomes"][-1]["figures"]["rows"]
+    assert len(shown) == len(lines)
+    assert all(row["rows"] or row["false_positives"] for row in shown)
     assert "c1: has truth, but no prediction in" in said.err
 
 

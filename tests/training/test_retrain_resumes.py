@@ -1,6 +1,7 @@
 """Kill -9 in the middle of a round: the same command ends as if nothing had happened."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,14 @@ from tests.fixtures.tiny_models import (
     STRUCTURES,
     WAITING,
     TinyRound,
+    add_bright_case,
     bright_workspace,
+    tiny_profile,
     tiny_settings,
 )
+from training.promotion import read_promotions
 from training.retrain import STAGE
+from training.retrain_settings import RetrainSettings
 
 DRIVER = """
 import sys
@@ -44,12 +49,17 @@ def masks_of_the_round(workspace: Workspace) -> dict[tuple[str, str], str]:
     }
 
 
-def kill_when(tmp_path: Path, workspace: Workspace, is_time: Callable[[], bool]) -> None:
+def kill_when(
+    tmp_path: Path,
+    workspace: Workspace,
+    is_time: Callable[[], bool],
+    settings: RetrainSettings | None = None,
+) -> None:
     """Start the round in a process of its own and kill it when `is_time` says so."""
-    settings = tmp_path / "settings.json"
-    settings.write_text(tiny_settings().model_dump_json(by_alias=True))
+    written = tmp_path / "settings.json"
+    written.write_text((settings or tiny_settings()).model_dump_json(by_alias=True))
     running = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(workspace.path), str(settings)],
+        [sys.executable, "-c", DRIVER, str(workspace.path), str(written)],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     limit = time.monotonic() + 400
@@ -121,3 +131,45 @@ def test_killed_while_the_plans_were_written_it_plans_anew(tiny_round: TinyRound
     report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
     assert not report.failures
     assert masks_of_the_round(workspace) == masks_of_the_round(tiny_round.workspace())
+
+
+@pytest.mark.slow
+def test_killed_in_preprocessing_it_ends_with_the_very_same_masks(tiny_round: TinyRound, tmp_path):
+    workspace = bright_workspace(tmp_path / "workspace")
+    prepared = workspace.layout.round_dir(1) / "all/nnunet/preprocessed/Dataset501_all"
+    kill_when(tmp_path, workspace, lambda: any(prepared.glob("nnUNetPlans_*/*.b2nd")))
+    assert not any(workspace.layout.round_dir(1).rglob("checkpoint_latest.pth"))
+    report = run_stage(STAGE, workspace, tiny_round.settings, SerialEngine())
+    assert not report.failures
+    assert masks_of_the_round(workspace) == masks_of_the_round(tiny_round.workspace())
+
+
+@pytest.mark.slow
+def test_killed_while_rounds_are_compared_it_compares_to_the_very_same_end(tmp_path):
+    calm = Workspace.create(tmp_path / "calm")
+    for seed, case_id in enumerate(("b0", "b1", "b2", "b3", "b6", "b7")):
+        add_bright_case(calm, case_id, seed, STRUCTURES)
+    for seed, case_id in enumerate(WAITING, 10):
+        add_bright_case(calm, case_id, seed)
+    quick = {"test": tiny_profile(epochs=1, iterations=20)}
+    first, second = (tiny_settings(round=n, profiles=quick, validation_cases=2) for n in (1, 2))
+    assert not run_stage(STAGE, calm, first, SerialEngine()).failures
+    calm.ledger.close()
+    shutil.copytree(calm.path, tmp_path / "disturbed")
+    calm, disturbed = Workspace.open(calm.path), Workspace.open(tmp_path / "disturbed")
+    run_stage(STAGE, calm, second, SerialEngine())
+    compared = disturbed.layout.round_dir(2) / "all"
+    kill_when(
+        tmp_path,
+        disturbed,
+        lambda: any(compared.rglob("masksmith_validation/*/*.nii.gz")),
+        second,
+    )
+    assert not disturbed.layout.promotion(2).exists()
+    report = run_stage(STAGE, disturbed, second, SerialEngine())
+    assert {each.subject for each in report.outcomes} > {"round 2", *WAITING}
+    ours, theirs = (read_promotions(each.layout, 2)["all"] for each in (disturbed, calm))
+    assert ours == theirs
+    assert len(ours.cases) == 2
+    assert {each.against for each in ours.structures.values()} == {1}
+    assert masks_of_the_round(disturbed) == masks_of_the_round(calm)

@@ -116,7 +116,7 @@ def mask(
 ) -> Response:
     """Send a mask's crop: the one in force, or the revision that is named."""
     name, case = bench.structure(structure).name, bench.case(case_id)
-    record = bench.workspace.record(case.id)
+    record = bench.desk.record(case.id, name)
     found = find_mask(record, name, revision) if revision else record.in_force().get(name)
     if found is None:
         raise Refusal(404, f"no mask of {name} is in force", "draw one")
@@ -128,7 +128,7 @@ def mask(
 def revisions(bench: Bench, person: Annotator, case_id: str, structure: str) -> dict[str, Any]:
     """List every revision of a mask, newest first."""
     name, case = bench.structure(structure).name, bench.case(case_id)
-    return {"revisions": revision_list(bench.workspace.record(case.id), name)}
+    return {"revisions": revision_list(bench.desk.record(case.id, name), name)}
 
 
 def _voxels(request: Request, array: Any, dtype: str) -> Response:

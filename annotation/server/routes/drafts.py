@@ -88,7 +88,7 @@ def take_lease(
     if wish.take:
         lease = bench.leases.take(key.case_id, key.structure, person.name, force=wish.force)
         until = lease.to_dict()["until"]
-    record = bench.workspace.record(key.case_id)
+    record = bench.desk.record(key.case_id, key.structure)
     draft = bench.desk.settled(key, record)
     now = record.in_force().get(key.structure)
     said = verdicts_by_structure(record.verdicts).get(key.structure, [])
@@ -124,7 +124,7 @@ def put_stroke(
     bench.require_edit(person, key.case_id)
     base = NO_BASE if where.base == "none" else where.base
     if base and bench.drafts.state(key) is None:
-        find_mask(bench.workspace.record(key.case_id), key.structure, base)
+        find_mask(bench.desk.record(key.case_id, key.structure), key.structure, base)
     box = read_box(where.box, bench.volumes.order(key.case_id).canonical.shape)
     voxels = read_stroke(body, request.headers.get("content-encoding", "").lower(), box)
     stroke = Stroke(base, where.client, where.sequence, box, voxels)
@@ -139,7 +139,7 @@ def draft(
 ) -> Response:
     """Send the mask as it stands with one's own draft on it; 204 where there is none."""
     key = _key(bench, person, case_id, structure)
-    record = bench.workspace.record(key.case_id)
+    record = bench.desk.record(key.case_id, key.structure)
     state = bench.desk.settled(key, record)
     if state is None:
         return Response(status_code=204)

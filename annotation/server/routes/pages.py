@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from annotation.server.access import Annotator, Bench
 from annotation.server.closeups import see_to_closeup
 from annotation.server.confined_files import confined_file
+from annotation.server.gallery_policy import gallery_policy
 from annotation.server.refusals import Refusal
 
 router = APIRouter()
@@ -38,7 +39,11 @@ _TYPES = {
 def gallery(bench: Bench, person: Annotator, path: str) -> Response:
     """Send a file of the gallery; close-ups are drawn when they are asked for."""
     see_to_closeup(bench, path)
-    return _file(bench.workspace.layout.gallery_dir, path or "index.html")
+    answer = _file(bench.workspace.layout.gallery_dir, path or "index.html")
+    if Path(answer.path).suffix == ".html":
+        page = Path(answer.path).read_text(encoding="utf-8", errors="replace")
+        answer.headers["Content-Security-Policy"] = gallery_policy(page)
+    return answer
 
 
 @router.get("/{path:path}", include_in_schema=False)
@@ -51,7 +56,7 @@ def page(bench: Bench, path: str) -> Response:
     return _file(STATIC, path or "index.html")
 
 
-def _file(root: Path, path: str) -> Response:
+def _file(root: Path, path: str) -> FileResponse:
     found = confined_file(root, path, _TYPES)
     if found is None:
         raise Refusal(404, "there is no such file", "go back to the worklist")
