@@ -27,7 +27,7 @@ PAINTABLE = (
 )
 
 
-def make_workspace(folder: Path, shape: tuple[int, ...], cases: int) -> Workspace:
+def make_workspace(folder: Path, shape: tuple[int, int, int], cases: int) -> Workspace:
     """Make cases with a large liver and a spleen."""
     workspace = Workspace.create(folder / "workspace")
     generator = np.random.default_rng(0)
@@ -109,9 +109,10 @@ def main() -> None:
     parser.add_argument("--strokes", type=int, default=40)
     parser.add_argument("--cases", type=int, default=3)
     arguments = parser.parse_args()
+    i, j, k = arguments.shape
     chromium = next(path for path in CHROMIUM if Path(path).is_file())
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        workspace = make_workspace(Path(folder), tuple(arguments.shape), arguments.cases)
+        workspace = make_workspace(Path(folder), (i, j, k), arguments.cases)
         command = [
             sys.executable,
             "-m",
