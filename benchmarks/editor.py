@@ -2,7 +2,7 @@
 
     python -m benchmarks.editor [--shape 512 512 600] [--strokes 40] [--cases 3]
 
-Chromium without a graphics card. The CT is noise in a body of water: it packs as badly as a real one.
+Chromium without a graphics card. The CT is noise in a body of water: it packs badly.
 """
 
 import argparse
