@@ -32,10 +32,11 @@ def make_workspace(folder: Path, shape: tuple[int, int, int], cases: int) -> Wor
     workspace = Workspace.create(folder / "workspace")
     generator = np.random.default_rng(0)
     affine = np.diag([0.75, 0.75, 1.0, 1.0])
+    inside = tuple(slice(size // 10, -(size // 10)) for size in shape[:2])
     noise = generator.integers(-40, 40, shape, dtype=np.int16)
     for number in range(cases):
         ct = np.full(shape, -1000, np.int16, order="F")
-        ct[40:-40, 60:-60, :] = 40 + np.roll(noise, number, 0)[40:-40, 60:-60, :]
+        ct[inside] = 40 + np.roll(noise, number, 0)[inside]
         case = Case(f"s{number:04d}", Grid(shape, affine), digest_of_ct(ct, Grid(shape, affine)))
         write_case(workspace.layout, case, ct)
         workspace.record_case(case)
