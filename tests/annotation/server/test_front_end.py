@@ -73,6 +73,7 @@ def test_pages_have_neither_script_nor_style_inside(workbench_pages: Path) -> No
 
 def test_every_key_stands_in_the_page_for_annotators() -> None:
     keymap = (WEB / "src" / "keys" / "keymap.ts").read_text(encoding="utf-8")
+    keymap = keymap.partition("export const GESTURES")[0]
     shown = set(re.findall(r'shown: "([^"]+)"', keymap)) | set(
         re.findall(r'letter\("(\w)"', keymap)
     )
