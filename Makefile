@@ -42,7 +42,7 @@ help: ## this list
 	    'ARGS="..."' 'anything else, handed to masksmith or pytest as it is' \
 	    'PYTHON=PATH' 'the interpreter for make setup (default: python3.11, python3.12, python3)'
 
-setup: system-packages $(STAMP) ## make .venv and install everything; quick when nothing changed
+setup: system-packages $(STAMP) front-end ## make .venv and install everything; quick when nothing changed
 	@echo "Ready: $(VENV)/bin/masksmith"
 
 demo: system-packages $(STAMP) ## the whole way on synthetic bodies: CTs, masks, a trained model, pictures
@@ -77,7 +77,7 @@ gallery: system-packages $(STAMP) ## draw one picture per case and a page to loo
 
 ##@ In the browser
 .PHONY: serve users
-serve: $(STAMP) ## PORT=8104 the workbench: worklist, editor, gallery, progress
+serve: $(STAMP) front-end ## PORT=8104 the workbench: worklist, editor, gallery, progress
 	$(MASKSMITH) $(call flag,HOST,--host) $(call flag,PORT,--port) $(MORE)
 users: $(STAMP) ## ARGS="add NAME" who may sign in to the workbench
 	$(MASKSMITH) $(MORE)
@@ -111,12 +111,12 @@ doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility bench-serve clean
-test: system-packages $(STAMP) ## the default tests, some minutes
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility bench-serve bench-editor clean
+test: system-packages $(STAMP) front-end ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
-test-slow: system-packages $(STAMP) ## only the slow tests: real trainings, killed processes
+test-slow: system-packages $(STAMP) front-end ## only the slow tests: real trainings, killed processes
 	$(PYTHON_HERE) -m pytest $(TWO_AT_A_TIME) -m slow $(MORE)
-test-all: system-packages $(STAMP) ## every test
+test-all: system-packages $(STAMP) front-end ## every test
 	$(PYTHON_HERE) -m pytest $(MORE)
 lint: $(STAMP) ## style, types, floors of the house
 	$(PYTHON_HERE) -m ruff check .
@@ -146,11 +146,16 @@ bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many p
 	$(PYTHON_HERE) -m benchmarks.many_pictures $(MORE)
 bench-plausibility: $(STAMP) ## measure the plausibility rules on planted errors; the tables go into docs/qc.md
 	$(PYTHON_HERE) -m benchmarks.plausibility --page docs/qc.md $(MORE)
+bench-editor: $(STAMP) front-end ## seconds to paintable, painting latency and "next", in the browser
+	$(PYTHON_HERE) -m benchmarks.editor $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf annotation/server/static annotation/server/web/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: system-packages moved
+.PHONY: system-packages front-end moved
+front-end: $(STAMP)
+	@.ci/front-end $(VENV)
 system-packages:
 	@.ci/system-packages
 

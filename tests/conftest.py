@@ -5,6 +5,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.fixtures.audited_workspaces",
     "tests.fixtures.browser",
+    "tests.fixtures.front_end",
     "tests.fixtures.gallery_sites",
     "tests.fixtures.graphics",
     "tests.fixtures.label_pairs",
@@ -16,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.round_workspaces",
     "tests.fixtures.stand_in_nnunet",
     "tests.fixtures.tiny_models",
+    "tests.fixtures.workbench",
     "tests.fixtures.workspaces",
 ]
 

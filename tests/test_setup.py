@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-INTERNAL_TARGETS = {"system-packages", "moved"}
+INTERNAL_TARGETS = {"system-packages", "front-end", "moved"}
 
 
 def run(
@@ -100,6 +100,49 @@ def test_without_apt_the_exact_command_is_printed(bare_path: dict[str, str]) -> 
     done = run(script, "--required", "python3.11-venv", environment=bare_path)
     assert done.returncode == 1
     assert "sudo apt-get install python3.11-venv" in done.stderr
+
+
+@pytest.fixture
+def checkout_without_node(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A checkout with the script and one source of the pages, and a PATH without Node."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "cat", "cut", "dirname", "env", "find", "grep", "mktemp", "realpath", "rm",
+                 "sha256sum", "sort", "xargs"):  # fmt: skip
+        (tools / tool).symlink_to(run("bash", "-c", f"command -v {tool}").stdout.strip())
+    script = tmp_path / "checkout" / ".ci" / "front-end"
+    script.parent.mkdir(parents=True)
+    script.write_bytes((ROOT / ".ci" / "front-end").read_bytes())
+    script.chmod(0o755)
+    source = tmp_path / "checkout" / "annotation" / "server" / "web" / "package.json"
+    source.parent.mkdir(parents=True)
+    source.write_text("{}")
+    return script, {"PATH": str(tools)}
+
+
+def test_without_node_the_set_up_goes_on_and_says_so(
+    checkout_without_node: tuple[Path, dict[str, str]],
+) -> None:
+    script, environment = checkout_without_node
+    done = run(script, "no-venv", environment=environment)
+    assert done.returncode == 0
+    [line] = done.stderr.splitlines()
+    assert "pages (masksmith serve) are not built" in line
+    assert "install Node.js" in line
+
+
+def test_pages_that_cannot_be_built_do_not_stop_the_set_up(
+    checkout_without_node: tuple[Path, dict[str, str]],
+) -> None:
+    script, environment = checkout_without_node
+    folder = Path(environment["PATH"])
+    for name, text in (("node", "exit 0"), ("npm", "echo npm error no such registry; exit 1")):
+        (folder / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+        (folder / name).chmod(0o755)
+    done = run(script, "no-venv", environment=environment)
+    assert done.returncode == 0
+    assert "npm error no such registry" in done.stderr
+    assert not (script.parents[1] / "annotation" / "server" / "static").exists()
 
 
 def test_every_dependency_has_a_tested_version_that_fits() -> None:

@@ -53,6 +53,13 @@ def test_the_wheel_holds_settings_migrations_and_page(wheel: Path) -> None:
     assert shipped("qc", "*.html") | shipped("qc", "*.js") | shipped("qc", "*.css") <= held
 
 
+def test_the_wheel_holds_the_workbench_as_it_was_built(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    built = {path for path in shipped("annotation/server/static", "*") if (ROOT / path).is_file()}
+    assert built <= held
+    assert not any(name.startswith("annotation/server/web/") for name in held)
+
+
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     held = zipfile.ZipFile(wheel).namelist()
     roots = {name.partition("/")[0] for name in held}

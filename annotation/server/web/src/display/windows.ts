@@ -1,0 +1,34 @@
+/** Grey-value windows: which Hounsfield units are shown black and which white. */
+
+export interface HuWindow {
+  readonly name: string;
+  readonly lowHu: number;
+  readonly highHu: number;
+}
+
+export const PRESETS: readonly HuWindow[] = [
+  { name: "soft", lowHu: -160, highHu: 240 },
+  { name: "lung", lowHu: -1350, highHu: 150 },
+  { name: "bone", lowHu: -500, highHu: 1300 },
+  { name: "vessels", lowHu: -100, highHu: 500 },
+];
+
+export const levelOf = (window: HuWindow): number => Math.round((window.lowHu + window.highHu) / 2);
+export const widthOf = (window: HuWindow): number => Math.round(window.highHu - window.lowHu);
+
+/** A grey value for each int16 (read as unsigned 16 bit). */
+export function greyTable(window: HuWindow, table: Uint8Array = new Uint8Array(65536)): Uint8Array {
+  const scale = 255 / Math.max(1, window.highHu - window.lowHu);
+  for (let word = 0; word < 65536; word++) {
+    const grey = ((word << 16 >> 16) - window.lowHu) * scale;
+    table[word] = grey < 0 ? 0 : grey > 255 ? 255 : Math.round(grey);
+  }
+  return table;
+}
+
+/** A window dragged by the mouse: right widens, down lowers the level. */
+export function dragged(window: HuWindow, dx: number, dy: number): HuWindow {
+  const width = Math.max(2, widthOf(window) + 2 * dx);
+  const level = levelOf(window) + dy;
+  return { name: "own", lowHu: level - width / 2, highHu: level + width / 2 };
+}

@@ -1,0 +1,286 @@
+/** What each key and button does. */
+
+import { maskCrop, revisionsOf } from "../api/workbench.ts";
+import { PRESETS } from "../display/windows.ts";
+import { clampVoxel, type Triple, voxelOfWorld, wholeBox } from "../geometry/grid.ts";
+import { PLANE_ORDER, PLANES } from "../geometry/planes.ts";
+import type { Command } from "../keys/keymap.ts";
+import { fillBetween } from "../paint/fill-between.ts";
+import { fillOutline, slicesAround } from "../paint/fill-outline.ts";
+import { rangeAround } from "../paint/grow.ts";
+import type { Change } from "../paint/recorder.ts";
+import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint/whole-structure.ts";
+import type { Decision } from "../saving/outbox-item.ts";
+import type { Editor } from "./editor.ts";
+import { type Entry, spoken } from "./scene.ts";
+import { nextRadius, type Tool } from "./state.ts";
+
+export const FLAG_REASONS = ["leaks into a neighbour", "part is missing", "wrong side or level", "rough edge", "other"];
+
+export type MirrorOf = (structure: string) => string | null;
+
+export class Commands {
+  private readonly editor: Editor;
+  private readonly mirrorOf: MirrorOf;
+  private findingAt = -1;
+
+  constructor(editor: Editor, mirrorOf: MirrorOf) {
+    this.editor = editor;
+    this.mirrorOf = mirrorOf;
+  }
+
+  run(command: Command): void {
+    this.editor.timer.sign();
+    const simple = this.simple[command];
+    simple?.();
+    this.editor.changed();
+  }
+
+  private readonly simple: Partial<Record<Command, () => void>> = {
+    "slice-up": () => this.scroll(1),
+    "slice-down": () => this.scroll(-1),
+    "slice-up-10": () => this.scroll(10),
+    "slice-down-10": () => this.scroll(-10),
+    accept: () => this.accept(),
+    flag: () => this.panel("flag"),
+    absent: () => this.panel("absent"),
+    "cant-tell": () => this.panel("cant-tell"),
+    help: () => this.panel("keys"),
+    copy: () => void this.offerCopies(),
+    cancel: () => this.cancel(),
+    "previous-structure": () => this.editor.step(-1),
+    "next-structure": () => this.editor.step(1),
+    "next-case": () => this.editor.nextCase(),
+    "previous-case": () => this.editor.previousCase(),
+    worklist: () => this.toWorklist(),
+    undo: () => this.editor.undo(),
+    redo: () => this.editor.redo(),
+    smaller: () => this.set({ radiusMm: nextRadius(this.state.radiusMm, -1) }),
+    larger: () => this.set({ radiusMm: nextRadius(this.state.radiusMm, 1) }),
+    hide: () => this.look({ hidden: true }),
+    show: () => this.look({ hidden: false }),
+    outline: () => this.look({ outlineOnly: !this.state.outlineOnly }),
+    "more-opaque": () => this.look({ opacity: Math.min(1, Math.round((this.state.opacity + 0.1) * 100) / 100) }),
+    "less-opaque": () => this.look({ opacity: Math.max(0.05, Math.round((this.state.opacity - 0.1) * 100) / 100) }),
+    pencil: () => this.tool("pencil"),
+    eraser: () => this.tool("eraser"),
+    grow: () => this.tool(this.state.tool === "grow" ? "pencil" : "grow"),
+    "fill-between": () => this.fillBetween(),
+    "fill-outline": () => this.fillOutline(),
+    largest: () => this.wholeStructure("largest piece", keepLargest),
+    smooth: () => this.smooth(),
+    "hu-limit": () => this.huLimit(),
+    "slices-1": () => this.digit(1),
+    "slices-3": () => this.digit(3),
+    "slices-5": () => this.digit(5),
+    "own-window": () => this.ownWindow(),
+    "window-soft": () => this.editor.setWindow(PRESETS[0]),
+    "window-lung": () => this.editor.setWindow(PRESETS[1]),
+    "window-bone": () => this.editor.setWindow(PRESETS[2]),
+    "window-vessels": () => this.editor.setWindow(PRESETS[3]),
+    lock: () => this.lock(),
+    centre: () => this.centre(),
+    "main-plane": () => this.changePlane(),
+    "next-finding": () => this.nextFinding(),
+  };
+
+  private get state() {
+    return this.editor.state;
+  }
+
+  private get active(): Entry | null {
+    return this.editor.scene?.active ?? null;
+  }
+
+  private set(part: Partial<Editor["state"]>): void {
+    Object.assign(this.state, part);
+  }
+
+  private look(part: Partial<Editor["state"]>): void {
+    this.set(part);
+    this.editor.redraw();
+  }
+
+  private tool(tool: Tool): void {
+    this.set({ tool });
+    if (tool === "grow") this.editor.say("Click the seed. T limits the density first, if you like.", "ok");
+    else this.state.notice = null;
+  }
+
+  private panel(kind: "keys" | "flag" | "absent" | "cant-tell"): void {
+    this.set({ panel: this.state.panel?.kind === kind ? null : { kind } });
+  }
+
+  private cancel(): void {
+    this.set({ panel: null, notice: null, find: "" });
+    if (this.state.tool === "grow") this.set({ tool: "pencil" });
+  }
+
+  private digit(slices: 1 | 3 | 5): void {
+    this.set({ slices });
+  }
+
+  private scroll(slices: number): void {
+    const under = this.editor.brush?.view.plane.name ?? this.state.mainPlane;
+    this.editor.scroll(under, slices);
+  }
+
+  private toWorklist(): void {
+    this.editor.leaveCase();
+    location.assign("./index.html");
+  }
+
+  // ---- judging
+
+  accept(): void {
+    const entry = this.active;
+    if (!entry || !this.editor.scene) return;
+    if (entry.strokes === 0 && entry.maskId === null) {
+      return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
+    }
+    this.judge("accept", "");
+    entry.state = "accepted";
+    this.editor.scene.setLocked(entry, true);
+    this.editor.nextToCheck();
+  }
+
+  flag(reason: string): void {
+    const entry = this.active;
+    if (!entry) return;
+    this.judge("fix", reason);
+    entry.state = "flagged";
+    this.set({ panel: null });
+    this.editor.nextToCheck();
+  }
+
+  absent(how: "absent_fov" | "absent_anatomy"): void {
+    const entry = this.active;
+    if (!entry) return;
+    this.judge(how, "");
+    entry.state = how;
+    this.set({ panel: null });
+    this.editor.nextToCheck();
+  }
+
+  cantTell(reason: string): void {
+    if (!this.active) return;
+    this.judge("exclude_case", reason || "cannot tell");
+    this.set({ panel: null });
+    this.editor.nextCase();
+  }
+
+  private judge(decision: Decision, reason: string): void {
+    const { scene, desk } = this.editor;
+    this.editor.settleTime();
+    if (scene && this.active) desk.decide(scene, this.active, decision, reason);
+  }
+
+  private lock(): void {
+    const entry = this.active;
+    if (!entry || !this.editor.scene) return;
+    this.editor.scene.setLocked(entry, !entry.locked);
+    this.editor.say(`${spoken(entry.name)} is ${entry.locked ? "locked" : "unlocked"}.`, "ok");
+  }
+
+  // ---- tools of the whole structure
+
+  /** Run a tool on the active structure, unless something is in the way. */
+  private wholeStructure(what: string, tool: (volume: NonNullable<Editor["scene"]>["volume"], value: number) => Change | null): void {
+    const { scene, obstacle } = this.editor;
+    if (obstacle) return this.editor.say(obstacle, "warn");
+    if (scene?.active && this.editor.take(tool(scene.volume, scene.active.value), what)) scene.recount(scene.active);
+  }
+
+  private fillBetween(): void {
+    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    this.wholeStructure("fill between slices", (volume, value) => fillBetween(volume, plane, value, wholeBox(volume.dims)));
+  }
+
+  private fillOutline(): void {
+    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    this.wholeStructure("fill the outline", (volume, value) => {
+      const slice = this.editor.scene?.at[plane.w] ?? 0;
+      return fillOutline(volume, plane, slicesAround(slice, this.state.slices, volume.dims[plane.w]), value);
+    });
+  }
+
+  private smooth(): void {
+    this.wholeStructure("smooth", (volume, value) => smooth(volume, value, Math.max(...volume.spacingMm)));
+  }
+
+  private async offerCopies(): Promise<void> {
+    const { scene } = this.editor;
+    const entry = this.active;
+    if (!scene || !entry) return;
+    const other = this.mirrorOf(entry.name);
+    this.set({ panel: { kind: "copy", revisions: null, mirror: other } });
+    this.editor.changed();
+    try {
+      const revisions = await revisionsOf(scene.info.id, entry.name);
+      if (this.state.panel?.kind === "copy") this.set({ panel: { kind: "copy", revisions, mirror: other } });
+    } catch (error) {
+      this.editor.say(`revisions: ${String(error instanceof Error ? error.message : error)}`, "error");
+    }
+    this.editor.changed();
+  }
+
+  async copyRevision(revision: string): Promise<void> {
+    const { scene } = this.editor;
+    const entry = this.active;
+    if (!scene || !entry) return;
+    const crop = await maskCrop(scene.info.id, entry.name, { revision });
+    if (crop) this.wholeStructure("copy", (volume, value) => replaceWith(volume, value, crop.box, crop.mask));
+    this.set({ panel: null });
+  }
+
+  copyMirror(): void {
+    const { scene } = this.editor;
+    const other = this.active && scene?.named(this.mirrorOf(this.active.name) ?? "");
+    if (!scene || !other) return;
+    const box = scene.volume.boxOf(other.value, wholeBox(scene.grid.dims));
+    if (!box) return this.editor.say(`${spoken(other.name)} has no mask to mirror.`, "warn");
+    const middle = bodyMiddle(scene.ct, scene.grid.dims, box);
+    const turned = mirrored(scene.grid.dims, box, scene.volume.maskIn(other.value, box), middle);
+    this.wholeStructure("mirror", (volume, value) => replaceWith(volume, value, turned.box, turned.mask));
+    this.set({ panel: null });
+  }
+
+  // ---- looking
+
+  private huLimit(): void {
+    const { scene, brush } = this.editor;
+    if (this.state.hu) return this.set({ hu: null });
+    if (!scene || !brush) return this.editor.say("Point at what the pencil shall draw on, then press T.", "warn");
+    const at = clampVoxel(scene.grid.dims, brush.view.voxelAt(brush.brush.x, brush.brush.y));
+    this.set({ hu: rangeAround(scene.ct, scene.grid.dims, at, 3) });
+  }
+
+  private ownWindow(): void {
+    const own = this.active?.window;
+    if (own) this.editor.setWindow({ name: own.name, lowHu: own.low_hu, highHu: own.high_hu });
+  }
+
+  private centre(): void {
+    this.editor.centre();
+    if (this.editor.scene) for (const view of Object.values(this.editor.views)) view.centreOn(this.editor.scene.at);
+    this.editor.redraw();
+  }
+
+  private changePlane(): void {
+    const at = PLANE_ORDER.indexOf(this.state.mainPlane);
+    this.set({ mainPlane: PLANE_ORDER[(at + 1) % PLANE_ORDER.length] });
+    requestAnimationFrame(() => this.editor.redraw());
+  }
+
+  private nextFinding(): void {
+    const { scene } = this.editor;
+    const places = (scene?.entries ?? []).flatMap((entry) =>
+      entry.findings.filter(({ place_mm }) => place_mm).map((finding) => ({ entry, finding })));
+    if (!scene || places.length === 0) return this.editor.say("No finding here names a place.", "warn");
+    this.findingAt = (this.findingAt + 1) % places.length;
+    const { entry, finding } = places[this.findingAt];
+    this.editor.activate(entry);
+    this.editor.goTo(voxelOfWorld(scene.grid, finding.place_mm as Triple));
+    this.editor.say(`${spoken(entry.name)}: ${finding.words}`, "warn");
+  }
+}

@@ -1,0 +1,328 @@
+/** The editor: one case on the screen, the tools on it, and what is saved of it. */
+
+import { ActivityTimer } from "../activity/timer.ts";
+import type { Session } from "../api/workbench.ts";
+import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
+import { type Drawing, paletteOf } from "../display/slice.ts";
+import { greyTable, type HuWindow, PRESETS } from "../display/windows.ts";
+import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
+import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
+import { History } from "../paint/history.ts";
+import type { Change } from "../paint/recorder.ts";
+import type { Conflict, SaveState } from "../saving/outbox.ts";
+import type { Target } from "../saving/outbox-item.ts";
+import { CaseLoader } from "./case-loader.ts";
+import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
+import { type DeskListener, SavingDesk } from "./saving-desk.ts";
+import { type EditorState, initialState } from "./state.ts";
+import { StrokeLog } from "./stroke-log.ts";
+
+export class Editor implements DeskListener {
+  readonly state: EditorState = initialState();
+  readonly changes = new History();
+  readonly timer = new ActivityTimer();
+  readonly desk: SavingDesk;
+  readonly loader: CaseLoader;
+  readonly log = new StrokeLog();
+  readonly views: Record<PlaneName, PlaneView>;
+  scene: Scene | null = null;
+  brush: { view: PlaneView; brush: Brush } | null = null;
+  /** Called after voxels changed and the hand rests. */
+  onRest: () => void = () => undefined;
+  onShownCase: () => void = () => undefined;
+  private readonly visited: string[] = [];
+  private readonly render: () => void;
+  private readonly grey = greyTable(PRESETS[0]);
+  private palette: Uint8Array = new Uint8Array(65536 * 3);
+  private frame = 0;
+  private changedSince = Infinity;
+  private wantsAll = false;
+  private changedBox: Box | null = null;
+
+  constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
+    this.render = render;
+    this.loader = new CaseLoader(render);
+    this.desk = new SavingDesk(session, this);
+    this.views = Object.fromEntries(
+      PLANE_ORDER.map((name) => [name, new PlaneView(PLANES[name], elements[name])]),
+    ) as Record<PlaneName, PlaneView>;
+  }
+
+  // ---- cases
+
+  /** Show a case; the old one stays on the screen until the new one is here. */
+  async openCase(id: string, structure: string | null = null): Promise<void> {
+    this.state.loading = id;
+    this.render();
+    try {
+      const scene = new Scene(await this.loader.open(id));
+      this.leaveCase();
+      this.show(scene);
+      const wanted = structure ? scene.named(structure) : null;
+      this.activate(wanted ?? scene.toCheck[0] ?? scene.entries[0] ?? null, true);
+      await this.desk.resume(scene);
+    } catch (error) {
+      this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
+    } finally {
+      this.state.loading = null;
+      this.render();
+    }
+  }
+
+  private show(scene: Scene): void {
+    this.scene = scene;
+    this.palette = paletteOf(scene.entries);
+    this.changes.clear();
+    if (this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
+    for (const view of Object.values(this.views)) view.resetLook();
+    this.redraw();
+    this.onShownCase();
+    if (scene.info.next_case) this.loader.prefetch(scene.info.next_case);
+  }
+
+  /** What was drawn becomes revisions; nothing to press. */
+  leaveCase(): void {
+    const { scene } = this;
+    if (!scene) return;
+    this.settleTime();
+    const drawn = scene.entries.filter((entry) => entry.strokes > 0);
+    drawn.forEach((entry) => this.desk.commit(scene, entry));
+    if (drawn.length > 0) this.loader.forget(scene.info.id);
+    this.desk.leave();
+  }
+
+  /** Time of work goes to the structure it was spent on. */
+  settleTime(): void {
+    const seconds = this.timer.take();
+    if (this.scene?.active) this.scene.active.seconds += seconds;
+  }
+
+  nextCase(): void {
+    const next = this.scene?.info.next_case;
+    if (next) void this.openCase(next);
+    else this.say("This was the last case that is open. The worklist has the rest.", "ok");
+  }
+
+  previousCase(): void {
+    this.visited.pop();
+    const before = this.visited.pop();
+    if (before) void this.openCase(before);
+    else this.say("No case was open before this one.", "warn");
+  }
+
+  // ---- structures
+
+  /** Make a structure the one that the tools draw. */
+  activate(entry: Entry | null, centre = false): void {
+    const { scene } = this;
+    if (!scene || !entry) return;
+    if (this.state.panel?.kind !== "conflict") this.state.panel = null;
+    if (entry !== scene.active) this.settleTime();
+    scene.active = entry;
+    if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
+    if (centre) this.centre();
+    history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
+    this.redraw();
+    this.render();
+    void this.desk.open(scene, entry).then(() => {
+      if (entry.takenBy) this.say(`${entry.takenBy} is drawing ${spoken(entry.name)}; you can look at it.`, "warn");
+      this.redraw();
+      this.render();
+    }).catch((error: unknown) => this.say(String(error), "error"));
+  }
+
+  step(direction: 1 | -1): void {
+    const order = this.scene?.inOrder().filter((entry) => shelfOf(entry) !== "not in image") ?? [];
+    const at = order.findIndex((entry) => entry === this.scene?.active);
+    if (order.length > 0) this.activate(order[(at + direction + order.length) % order.length], true);
+  }
+
+  nextToCheck(): void {
+    const { scene } = this;
+    if (!scene) return;
+    const at = scene.active ? scene.entries.indexOf(scene.active) : -1;
+    const rest = [...scene.entries.slice(at + 1), ...scene.entries.slice(0, at + 1)];
+    const next = rest.find((entry) => shelfOf(entry) === "to check" && entry !== scene.active);
+    if (next) this.activate(next, true);
+    else this.say("Nothing is left to check here. N opens the next case.", "ok");
+  }
+
+  /** Why the active structure cannot be drawn now, or null. */
+  get obstacle(): string | null {
+    const entry = this.scene?.active;
+    if (!entry) return "Choose a structure first.";
+    if (entry.takenBy) return `${entry.takenBy} is drawing ${spoken(entry.name)} now.`;
+    if (entry.locked) return `${spoken(entry.name)} is locked. L unlocks it.`;
+    return entry.isOpen ? null : "One moment: the draft is being fetched.";
+  }
+
+  // ---- changes
+
+  /** Take a tool's change in: undo, counts, saving, the picture. */
+  take(change: Change | null, what: string): boolean {
+    const { scene } = this;
+    if (!scene) return false;
+    if (!change) {
+      this.say(`${what}: nothing to change.`, "warn");
+      return false;
+    }
+    this.changes.push(change);
+    scene.count(change);
+    this.afterChange(change);
+    return true;
+  }
+
+  afterChange(change: Change): void {
+    if (!this.scene) return;
+    this.desk.keep(this.scene, change);
+    this.redrawBox(change.box);
+    this.onRest();
+    this.render();
+  }
+
+  undo(): void {
+    const { scene } = this;
+    const change = scene && this.changes.undo(scene.volume);
+    if (!scene || !change) return this.say("Nothing to undo.", "warn");
+    this.log.undo();
+    scene.countBack(change);
+    this.afterChange(change);
+  }
+
+  redo(): void {
+    const { scene } = this;
+    const change = scene && this.changes.redo(scene.volume);
+    if (!scene || !change) return this.say("Nothing to redo.", "warn");
+    this.log.redo();
+    scene.count(change);
+    this.afterChange(change);
+  }
+
+  // ---- looking
+
+  setWindow(window: HuWindow): void {
+    this.state.window = window;
+    greyTable(window, this.grey);
+    this.redraw();
+  }
+
+  goTo(voxel: Triple): void {
+    if (!this.scene) return;
+    const inside = clampVoxel(this.scene.grid.dims, voxel);
+    inside.forEach((place, axis) => (this.scene!.at[axis] = place));
+    this.ask();
+    this.render();
+  }
+
+  scroll(plane: PlaneName, slices: number): void {
+    if (!this.scene) return;
+    const voxel: Triple = [...this.scene.at];
+    voxel[PLANES[plane].w] += slices;
+    this.goTo(voxel);
+  }
+
+  centre(): void {
+    const entry = this.scene?.active;
+    const box = entry?.box;
+    if (!this.scene || !box) return;
+    this.goTo([0, 1, 2].map((axis) => (box[axis] + box[axis + 3] - 1) >> 1) as Triple);
+  }
+
+  get drawing(): Drawing {
+    const { opacity, outlineOnly, hidden } = this.state;
+    return { grey: this.grey, palette: this.palette, active: this.scene?.active?.value ?? 0, opacity, outlineOnly, hidden };
+  }
+
+  huAt(voxel: Triple): number | null {
+    const dims = this.scene?.grid.dims;
+    if (!this.scene || !dims || voxel.some((place, axis) => place < 0 || place >= dims[axis])) return null;
+    return this.scene.ct[indexOf(dims, voxel)];
+  }
+
+  // ---- the picture
+
+  redraw(): void {
+    this.wantsAll = true;
+    this.ask();
+  }
+
+  /** `since`: the moment of the event that changed it. */
+  redrawBox(box: Box | null, since = performance.now()): void {
+    this.changedBox = boxUnion(this.changedBox, box);
+    this.changedSince = Math.min(this.changedSince, since);
+    this.ask();
+  }
+
+  /** Crosshair and brush only. */
+  redrawAbove(): void {
+    this.ask();
+  }
+
+  private ask(): void {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  private paint(): void {
+    this.frame = 0;
+    const { scene } = this;
+    if (!scene) return;
+    const shown: Shown = { dims: scene.grid.dims, spacingMm: scene.grid.spacingMm, ct: scene.ct, labels: scene.volume.labels, at: scene.at, drawing: this.drawing };
+    const box = this.changedBox;
+    for (const view of Object.values(this.views)) {
+      if (this.wantsAll || view.isBehind(scene.at)) view.draw(shown);
+      else if (box) view.draw(shown, box);
+      view.drawAbove(this.brush?.view === view ? this.brush.brush : null);
+    }
+    if (box && !this.wantsAll) this.log.drawn(performance.now() - this.changedSince);
+    this.changedSince = Infinity;
+    this.wantsAll = false;
+    this.changedBox = null;
+  }
+
+  // ---- what the desk says
+
+  saveChanged(state: SaveState): void {
+    this.state.save = state;
+    this.render();
+  }
+
+  conflict(conflict: Conflict): void {
+    this.state.panel = { kind: "conflict", conflict };
+    this.render();
+  }
+
+  taken(target: Target, by: string): void {
+    const entry = this.scene?.info.id === target.caseId ? this.scene.named(target.structure) : null;
+    if (!entry) return;
+    entry.takenBy = by;
+    this.scene?.setLocked(entry, true);
+    this.say(`${by} is drawing ${spoken(entry.name)}: it is locked here, and what you changed of it is kept beside.`, "warn");
+  }
+
+  refused(words: string): void {
+    this.say(words, "error");
+  }
+
+  maskChanged(): void {
+    this.redraw();
+    this.onRest();
+    this.render();
+  }
+
+  committed(target: Target, mask: string | null): void {
+    const entry = this.scene?.info.id === target.caseId ? this.scene.named(target.structure) : null;
+    if (!entry || !mask) return;
+    entry.maskId = mask;
+    this.render();
+  }
+
+  say(words: string, kind: "ok" | "warn" | "error"): void {
+    this.state.notice = { words, kind };
+    this.render();
+  }
+
+  changed(): void {
+    this.render();
+  }
+}

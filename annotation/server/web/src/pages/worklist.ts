@@ -1,0 +1,138 @@
+/** The worklist: one line a case. */
+
+import "../look/base.css";
+import { html, nothing, render, type TemplateResult } from "lit-html";
+import { type Session, sessionOrLogin, worklist, type Worklist, type WorklistCase } from "../api/workbench.ts";
+import { takesText } from "../keys/keymap.ts";
+import { icon } from "../look/icons.ts";
+import { ago, duration, pageTop } from "../look/top.ts";
+
+const REFRESH_MS = 15_000;
+
+class WorklistPage {
+  private readonly session: Session;
+  private list: Worklist | null = null;
+  private filter = { q: "", mine: false, open: true };
+  private chosen = 0;
+  private trouble = "";
+  private timer = 0;
+
+  constructor(session: Session) {
+    this.session = session;
+    window.addEventListener("keydown", (event) => this.key(event));
+    setInterval(() => void this.load(), REFRESH_MS);
+    void this.load();
+  }
+
+  private async load(): Promise<void> {
+    const query = new URLSearchParams({ q: this.filter.q });
+    if (this.filter.mine) query.set("mine", "true");
+    if (this.filter.open) query.set("open", "true");
+    try {
+      this.list = await worklist(`?${query}`);
+      this.trouble = "";
+    } catch (error) {
+      this.trouble = error instanceof Error ? error.message : String(error);
+    }
+    this.chosen = Math.min(this.chosen, Math.max(0, (this.list?.cases.length ?? 1) - 1));
+    this.show();
+  }
+
+  private change(part: Partial<WorklistPage["filter"]>): void {
+    Object.assign(this.filter, part);
+    this.chosen = 0;
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.load(), 150);
+    this.show();
+  }
+
+  private key(event: KeyboardEvent): void {
+    const cases = this.list?.cases ?? [];
+    const isTyping = takesText(document.activeElement as HTMLElement | null);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      this.chosen = Math.max(0, Math.min(cases.length - 1, this.chosen + (event.key === "ArrowDown" ? 1 : -1)));
+      event.preventDefault();
+      this.show();
+      document.querySelector("tr.on")?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && cases[this.chosen] && (isTyping || document.activeElement === document.body)) this.open(cases[this.chosen]);
+    else if (event.key === "/" && !isTyping) {
+      event.preventDefault();
+      document.getElementById("filter")?.focus();
+    }
+  }
+
+  private open({ id }: WorklistCase): void {
+    location.assign(`./editor.html${location.search}#${encodeURIComponent(id)}`);
+  }
+
+  private show(): void {
+    render(pageTop(this.session, "Worklist"), document.getElementById("top") as HTMLElement);
+    render(this.body(), document.getElementById("body") as HTMLElement);
+  }
+
+  private body(): TemplateResult {
+    const { filter, list } = this;
+    const check = (name: "mine" | "open", words: string): TemplateResult => html`
+      <label><input type="checkbox" .checked=${filter[name]} @change=${(event: Event) => this.change({ [name]: (event.target as HTMLInputElement).checked })} /> ${words}</label>`;
+    return html`
+      <h1 class="sr">Worklist</h1>
+      <div class="bar">
+        <input id="filter" type="search" placeholder="/ case, phase, structure, state:flagged" aria-label="Filter" .value=${filter.q}
+          @input=${(event: InputEvent) => this.change({ q: (event.target as HTMLInputElement).value })} />
+        ${check("mine", "mine")} ${check("open", "open")}
+        <span class="grow"></span>
+        ${list?.progress ? progress(list.progress) : nothing}
+      </div>
+      ${this.trouble ? html`<p class="say error" role="alert">${this.trouble} Trying again.</p>` : nothing}
+      ${list && list.cases.length === 0 ? this.empty() : this.table()}`;
+  }
+
+  private empty(): TemplateResult {
+    if (this.filter.q || this.filter.mine) return html`<p class="empty">No case fits. Empty the filter to see all.</p>`;
+    if (this.filter.open && (this.list?.progress?.total ?? 0) > 0) return html`<p class="empty">Nothing is open: every case is decided. Untick “open” to see them.</p>`;
+    return html`<p class="empty">No case yet. <code>make intake FROM=/data/cts</code> takes CTs in, then <code>make bootstrap</code> makes first masks.</p>`;
+  }
+
+  private table(): TemplateResult {
+    return html`
+      <table>
+        <thead><tr>
+          <th><span class="sr">Picture</span></th><th>Case</th><th>Phase</th><th class="number">Slices</th><th class="number">To check</th>
+          <th class="number">Findings</th><th>Last edit</th><th class="number">Time</th><th>State</th><th>Whose</th>
+        </tr></thead>
+        <tbody>${this.list?.cases.map((each, at) => this.line(each, at))}</tbody>
+      </table>`;
+  }
+
+  private line(each: WorklistCase, at: number): TemplateResult {
+    return html`
+      <tr class="link ${at === this.chosen ? "on" : ""}" @click=${() => this.open(each)}>
+        <td>${each.thumbnail ? html`<img src=${each.thumbnail} alt="" loading="lazy" />` : nothing}</td>
+        <td><a href="./editor.html#${encodeURIComponent(each.id)}">${each.id}</a></td>
+        <td>${(each.phase ?? "").replaceAll("_", " ")}</td>
+        <td class="number">${each.slices}</td>
+        <td class="number">${each.to_check}</td>
+        <td class="number ${each.grave_findings ? "warn" : ""}">${each.findings || ""}</td>
+        <td>${ago(each.last_edit)}${each.last_by ? html` <span class="dim">${each.last_by}</span>` : nothing}</td>
+        <td class="number">${each.seconds ? duration(each.seconds) : ""}</td>
+        <td>${state(each)}</td>
+        <td>${each.lease ? html`<span class="warn">${icon("person")} ${each.lease.by} is drawing</span>` : (each.assigned ?? "")}</td>
+      </tr>`;
+  }
+}
+
+function state(each: WorklistCase): TemplateResult {
+  const kind = { complete: "ok", excluded: "dim", flagged: "warn" }[each.state] ?? "";
+  return html`<span class=${kind}>${each.state.replaceAll("_", " ")}</span>${each.chosen ? html` <span class="dim" title=${each.chosen}>· chosen</span>` : nothing}`;
+}
+
+function progress({ round, decided, total }: NonNullable<Worklist["progress"]>): TemplateResult {
+  const share = total > 0 ? (100 * decided) / total : 0;
+  return html`
+    <span>${round === null ? "" : `round ${round}: `}${decided} of ${total} decided</span>
+    <span class="meter" role="img" aria-label="${Math.round(share)} % decided"><i .style=${`width:${share}%`}></i></span>`;
+}
+
+void sessionOrLogin().then((session) => new WorklistPage(session)).catch((error: unknown) => {
+  render(html`<p class="say error">${error instanceof Error ? error.message : String(error)}</p>`, document.getElementById("body") as HTMLElement);
+});

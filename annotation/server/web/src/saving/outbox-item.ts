@@ -1,0 +1,90 @@
+/** What waits to be sent: kept in the browser until the server has answered. */
+
+import type { Box } from "../geometry/grid.ts";
+
+export interface Target {
+  readonly caseId: string;
+  readonly structure: string;
+}
+
+interface Waiting extends Target {
+  /** Given by the store; grows. */
+  readonly key: number;
+  readonly madeAt: number;
+}
+
+/** One stroke: the structure inside a box as it stands after it. */
+export interface PatchItem extends Waiting {
+  readonly kind: "patch";
+  readonly box: Box;
+  /** gzip of 0/1 bytes, i fastest. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** The mask that was drawn on; null for a structure that had none. */
+  readonly base: string | null;
+  readonly client: string | null;
+  /** Fixed just before the first try, so that a repeated try is the same one. */
+  readonly sequence: number | null;
+}
+
+/** Turn the draft into a revision. */
+export interface CommitItem extends Waiting {
+  readonly kind: "commit";
+  readonly seconds: number;
+  readonly strokes: number;
+  readonly base: string | null;
+}
+
+export type Decision = "accept" | "fix" | "absent_fov" | "absent_anatomy" | "exclude_case";
+
+export interface VerdictItem extends Waiting {
+  readonly kind: "verdict";
+  readonly decision: Decision;
+  /** The revision judged; null until a commit before it tells. */
+  readonly mask: string | null;
+  readonly reason: string;
+  readonly seconds: number;
+  readonly id: string;
+}
+
+export type OutboxItem = PatchItem | CommitItem | VerdictItem;
+type Unkeyed<Item> = Item extends OutboxItem ? Omit<Item, "key"> : never;
+export type NewItem = Unkeyed<OutboxItem>;
+
+export const targetKey = ({ caseId, structure }: Target): string => `${caseId}/${structure}`;
+
+/** The seam to IndexedDB; tests may hold items in memory. */
+export interface OutboxStore {
+  add(item: NewItem): Promise<OutboxItem>;
+  replace(item: OutboxItem): Promise<void>;
+  remove(key: number): Promise<void>;
+  all(): Promise<OutboxItem[]>;
+}
+
+export interface Lease {
+  readonly base: string | null;
+  /** Sequence number of the last patch of an unfinished draft; 0 without one. */
+  readonly sequence: number;
+}
+
+export type Sent =
+  | { readonly kind: "done"; readonly mask?: string }
+  /** Nobody answered, or the server is in trouble: try again. */
+  | { readonly kind: "unreachable" }
+  | { readonly kind: "signed-out" }
+  /** Somebody else's revision is in the way. */
+  | { readonly kind: "conflict"; readonly current?: { id: string; by: string }; readonly mine?: string }
+  | { readonly kind: "refused"; readonly why: string };
+
+export type Leased =
+  /** `takenBy`: somebody else draws on it; what we send stays in our own draft. */
+  | { readonly kind: "leased"; readonly lease: Lease; readonly takenBy?: string }
+  | { readonly kind: "unreachable" }
+  | { readonly kind: "signed-out" }
+  | { readonly kind: "refused"; readonly why: string };
+
+export interface Transport {
+  lease(target: Target): Promise<Leased>;
+  patch(item: PatchItem, lease: Lease): Promise<Sent>;
+  commit(item: CommitItem, client: string, lease: Lease): Promise<Sent>;
+  verdict(item: VerdictItem): Promise<Sent>;
+}

@@ -1,0 +1,112 @@
+/** The outbox's way to the server: what each answer means for what waits. */
+
+import { ApiError, ask, askJson } from "../api/http.ts";
+import { maskPath } from "../api/workbench.ts";
+import type { CommitItem, Lease, Leased, PatchItem, Sent, Target, Transport, VerdictItem } from "./outbox-item.ts";
+
+interface LeaseAnswer {
+  readonly base: string | null;
+  readonly until: string | null;
+  readonly draft: { sequence: number; base: string | null } | null;
+}
+
+interface VerdictsAnswer {
+  readonly results?: readonly { status: string; note?: string }[];
+}
+
+export class HttpTransport implements Transport {
+  private readonly workspace: string;
+  private readonly user: string;
+
+  constructor(workspace: string, user: string) {
+    this.workspace = workspace;
+    this.user = user;
+  }
+
+  /** Take or renew the right to draw. */
+  async lease(target: Target): Promise<Leased> {
+    try {
+      return await this.asked(target, true);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 409)) return failure(error);
+      return this.look(target, String(error.body.by ?? "somebody"));
+    }
+  }
+
+  /** Somebody else has it: only look, so that strokes drawn offline find their place in our own draft. */
+  private async look(target: Target, by: string): Promise<Leased> {
+    try {
+      return { ...(await this.asked(target, false)), takenBy: by };
+    } catch (error) {
+      return failure(error);
+    }
+  }
+
+  private async asked({ caseId, structure }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
+    const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take } });
+    const base = answer.draft ? answer.draft.base : answer.base;
+    return { kind: "leased", lease: { base, sequence: answer.draft?.sequence ?? 0 } };
+  }
+
+  /** Put a revision that stood back into force. */
+  keep({ caseId, structure }: Target, mine: string, over: string): Promise<Sent> {
+    const json = { mask_id: mine, over };
+    return sending(() => ask(`${maskPath(caseId, structure)}/keep`, { method: "POST", json }));
+  }
+
+  async release({ caseId, structure }: Target): Promise<void> {
+    await ask(`${maskPath(caseId, structure)}/lease`, { method: "DELETE" }).catch(() => undefined);
+  }
+
+  patch(item: PatchItem, lease: Lease): Promise<Sent> {
+    const query = new URLSearchParams({ base: lease.base ?? "none", box: item.box.join(","), client: item.client ?? "" });
+    return sending(() => ask(`${maskPath(item.caseId, item.structure)}/draft/${item.sequence}?${query}`, {
+      method: "PUT", body: item.body,
+      headers: { "Content-Type": "application/octet-stream", "Content-Encoding": "gzip" },
+    }));
+  }
+
+  commit(item: CommitItem, client: string, lease: Lease): Promise<Sent> {
+    const { seconds, strokes } = item;
+    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes };
+    return sending(() => ask(`${maskPath(item.caseId, item.structure)}/commit`, { method: "POST", json }));
+  }
+
+  verdict(item: VerdictItem): Promise<Sent> {
+    const wholeCase = item.decision === "exclude_case";
+    const verdict = {
+      case: item.caseId, structure: wholeCase ? null : item.structure, mask: wholeCase ? null : item.mask,
+      decision: item.decision, reason: item.reason, seconds: item.seconds,
+      created: new Date(item.madeAt).toISOString(), id: item.id,
+    };
+    const json = { format: "masksmith-verdicts", version: 1, workspace: this.workspace, by: this.user, verdicts: [verdict] };
+    return sending(async () => {
+      const answer = await ask("/api/verdicts", { method: "POST", json });
+      const [result] = ((await answer.clone().json()) as VerdictsAnswer).results ?? [];
+      if (result?.status === "failed") throw new ApiError(422, { error: result.note ?? "the verdict was refused" });
+      return answer;
+    });
+  }
+}
+
+async function sending(send: () => Promise<Response>): Promise<Sent> {
+  try {
+    const body = (await (await send()).json()) as { mask_id?: string };
+    return { kind: "done", mask: body.mask_id };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) return conflictOf(error);
+    return failure(error);
+  }
+}
+
+function conflictOf(error: ApiError): Sent {
+  const current = error.body.current as { id: string; by: string } | undefined;
+  const yours = error.body.yours as { mask_id?: string } | undefined;
+  return { kind: "conflict", current, mine: yours?.mask_id };
+}
+
+function failure(error: unknown): Sent & Leased {
+  if (!(error instanceof ApiError)) return { kind: "unreachable" };
+  if (error.status === 401) return { kind: "signed-out" };
+  return error.isPassing ? { kind: "unreachable" } : { kind: "refused", why: error.message };
+}
