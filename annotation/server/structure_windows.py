@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from annotation.windows import WINDOWS, Window
 from pipeline.anatomy import Structure
+from pipeline.anatomy.windows import WINDOWS, Window
 from pipeline.errors import BadInput
 
 
