@@ -162,7 +162,7 @@ class _Reader:
             self._basis(mask),
             made.maker.removeprefix("person:"),
             made.created,
-            _seconds(made.about.get("seconds")),
+            _seconds_of(made.about),
             mask,
             parents[0] if parents else None,
         )
@@ -248,6 +248,15 @@ def basis_order(bases: Iterable[str]) -> Iterator[str]:
         return len(first) + int(basis.removeprefix("round "))
 
     yield from sorted(set(bases), key=place)
+
+
+def _seconds_of(about: Mapping[str, str]) -> float | None:
+    """Read the seconds a mask took; None for one that changed only as another was drawn over it.
+
+    The workbench notes no strokes and no seconds for such a neighbour: the time is the other's.
+    """
+    seconds = _seconds(about.get("seconds"))
+    return None if seconds == 0 and about.get("strokes") == "0" else seconds
 
 
 def _seconds(text: str | None) -> float | None:

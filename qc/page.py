@@ -26,6 +26,7 @@ SCRIPTS = (
     "pick_map",
     "viewer",
     "compare",
+    "plate",
     "deciding",
     "aside",
     "column",

@@ -7,6 +7,7 @@ two cases that look alike are told apart by nothing but their masks.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.volume import Grid
@@ -101,6 +102,7 @@ class _CaseWriter:
             "excluded": record.excluded,
             "failure": self.failures.get(case.id, ""),
             "picture": self._picture(drawn, files) if drawn else None,
+            "sheet": _version_of(self.workspace.layout.contact_sheet(case.id)),
             "seen": seen_digest(record.masks, record.verdicts) if is_fresh else "",
             "masks": self._masks(states, drawn, case.grid),
             "findings": [self._finding(each, drawn) for each in found],
@@ -160,6 +162,14 @@ def scanner_of(meta: Mapping[str, str]) -> str:
     """Name the scanner, as far as known: maker and model."""
     words = [meta.get(key) or "" for key in ("manufacturer", "scanner_model", "scanner")]
     return " ".join(" ".join(words).split())
+
+
+def _version_of(file: Path) -> str:
+    """Name the version of a file that a browser may have kept; empty if there is none."""
+    try:
+        return f"{file.stat().st_mtime_ns:x}"
+    except FileNotFoundError:
+        return ""
 
 
 def _drawn_structures(drawn: Record) -> Mapping[str, Record]:

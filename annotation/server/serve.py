@@ -54,7 +54,7 @@ def serve(
     on_open : callable
         Called once requests are taken.
     draw_closeup : callable, optional
-        Draws a close-up that the gallery lacks.
+        Draws a close-up that the gallery lacks or that shows other masks.
 
     Raises
     ------

@@ -23,7 +23,7 @@ from pipeline.errors import NothingToDo, UsageError
 from pipeline.workspace import Case, Workspace
 
 DrawCloseup = Callable[[Workspace, str, str], None]
-"""Draws the close-up of a structure of a case into the gallery."""
+"""Draws the close-up of a structure of a case into the gallery, unless it is there and fresh."""
 
 
 @dataclass

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annotation.server.serve import Opening
     from pipeline.stage import FileCommand
     from pipeline.stages import FileCommandRef
+    from qc.close_up_on_demand import CloseUpDesk
 
 HELP = """Serve the workbench: worklist, editor, gallery, progress.
 
@@ -60,4 +61,20 @@ def run(command: FileCommand, call: Call, flags: dict[str, Any]) -> None:
             click.echo(f"people sign in at {opening.address}")
         sys.stdout.flush()
 
-    serve(call.open_workspace(), settings, say)
+    desk = _close_up_desk(call)
+    try:
+        serve(call.open_workspace(), settings, say, draw_closeup=desk.see_to)
+    finally:
+        desk.close()
+
+
+def _close_up_desk(call: Call) -> CloseUpDesk:
+    """Draw close-ups as `masksmith gallery` does, by the settings of the gallery."""
+    from pipeline.stage import load_settings
+    from qc.close_up_on_demand import CloseUpDesk
+    from qc.gallery import STAGE, GallerySettings
+
+    settings = load_settings(STAGE, call.configs_path)
+    if not isinstance(settings, GallerySettings):
+        raise TypeError(f"expected GallerySettings, found {type(settings).__name__}")
+    return CloseUpDesk(settings)

@@ -50,6 +50,23 @@ def test_every_saved_mask_and_verdict_is_an_item(lab):
     }
 
 
+def test_a_neighbour_drawn_over_is_untimed_not_done_in_0_s(lab):
+    before = effort_report(lab.workspace).groups[2]
+    spleen = lab.mask("s2", "spleen", cube(4))
+    about = {"seconds": "0.0", "strokes": "0", "tool": "workbench"}
+    made = {"origin": "human", "maker": "person:anna", "parents": (spleen.id,)}
+    neighbour = lab.mask("s2", "spleen", cube(3), **made, about=about)
+    quick = lab.mask(
+        "s1", "spleen", cube(3), **made | {"parents": ()}, about={**about, "strokes": "1"}
+    )
+    items = {i.mask.id: i.seconds for i in read_work(lab.workspace).items if i.mask}
+    assert (items[neighbour.id], items[quick.id]) == (None, 0.0)
+    after = effort_report(lab.workspace).groups[2]
+    assert after.corrected == before.corrected + 1
+    assert (after.timed, after.untimed) == (before.timed, before.untimed + 1)
+    assert (after.median_s, after.mean_s) == (before.median_s, before.mean_s)
+
+
 def test_rounds_are_in_order_and_add_up(lab):
     report = effort_report(lab.workspace)
     assert [group.name for group in report.groups] == ["nothing", "bootstrap", "round 1"]

@@ -1,6 +1,7 @@
 """What the page knows, from a real workspace: masks, findings, sites, and no more than that."""
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -132,3 +133,12 @@ def test_generated_galleries_are_of_the_same_form(drawn: Workspace) -> None:
         assert part(real).keys() == part(made_up).keys()
     assert real["workspace_id"] == workspace_id(drawn.layout)
     assert len(real["workspace_id"]) == 16
+
+
+def test_a_contact_sheet_is_named_only_where_there_is_one(drawn: Workspace) -> None:
+    assert only_case(drawn)["sheet"] == ""
+    sheet = drawn.layout.contact_sheet(only_case(drawn)["id"])
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    sheet.write_bytes(b"png")
+    os.utime(sheet, ns=(0x2A, 0x2A))
+    assert only_case(drawn)["sheet"] == "2a"

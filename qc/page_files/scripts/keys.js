@@ -7,9 +7,10 @@ const KEYS = [
     ["a, then 1 2", "absent: out of view, not in this body"], ["w   q", "next, previous finding"],
     ["c   [ ]", "earlier round beside it; which one"], ["Space", "hold: the earlier picture in place"],
     ["wheel, + -", "zoom"], ["drag", "move"], ["double click, z", "100 % or whole"], ["i", "the list beside it"],
+    ["s", "CT slices through the findings"], ["u", "the structure close up (from the workbench)"],
     ["Home End", "first, last case"], ["Esc", "back"]]],
   ["One structure", [["← → ↑ ↓", "choose a case"], ["x", "flag"], ["Shift+Enter", "accept"], ["Enter", "open"]]],
-  ["Everywhere", [["Ctrl+Z", "take the last decision back"], ["Ctrl+Shift+Z", "decide it again"], ["s", "export the verdicts"], ["e", "correct it in the workbench"], ["?", "these keys"]]],
+  ["Everywhere", [["Ctrl+Z", "take the last decision back"], ["Ctrl+Shift+Z", "decide it again"], ["s", "export the verdicts (among all cases)"], ["e", "correct it in the workbench"], ["?", "these keys"]]],
 ];
 const FOOT = {
   open: "Enter accept case · Shift+Enter accept structure · click or X flag · W next finding · C compare · Z zoom · ? keys",
@@ -39,13 +40,18 @@ const zoomMiddle = (factor) => hasPicture() && zoomAt(pane().width / 2, pane().h
 const next = () => openCase(state.current + 1);
 const previous = () => openCase(state.current - 1);
 const inViewer = {
-  Escape: () => { if (byId("strip").hidden) closeCase(); else showFlagged(null); },
+  Escape: () => {
+    if (!byId("strip").hidden) showFlagged(null);
+    else if (plateOf) closePlate();
+    else closeCase();
+  },
   ArrowRight: next, ArrowDown: next, n: next, j: next, ArrowLeft: previous, ArrowUp: previous, p: previous, k: previous,
   Home: () => openCase(0), End: () => openCase(state.shown.length - 1),
   Enter: acceptCase, "Shift+Enter": () => acceptStructure(target()), x: () => toggleFlag(target()), a: askAbsent,
   w: () => stepFinding(1), q: () => stepFinding(-1), c: toggleCompare, "[": () => chooseEarlier(1), "]": () => chooseEarlier(-1),
   z: () => hasPicture() && (pointer[0] < 0 ? toggleZoom(pane().width / 2, pane().height / 2) : toggleZoom(...pointer)),
   "+": () => zoomMiddle(1.25), "=": () => zoomMiddle(1.25), "-": () => zoomMiddle(0.8), i: toggleAside, " ": () => blink(true),
+  s: toggleSheet, u: toggleLarge,
 };
 for (let number = 1; number <= 5; number += 1) inViewer[number] = () => giveReason(number - 1);
 

@@ -100,6 +100,7 @@ async function startServer() {
   showSaved();
   byId("by").hidden = Boolean(server.user);
   byId("edit").hidden = !server.user;
+  showPlateButtons();
   let next = 0;
   setInterval(() => {
     if (Date.now() < next) return;

@@ -8,6 +8,7 @@ function wireHeader() {
   const acts = {
     clear: clearFilters, help: showKeys, close: closeCase, next, previous, details: toggleAside, compare: toggleCompare,
     export: exportVerdicts, undo: () => goTo(undo()), forget: forgetExported, accept: acceptCase, edit: openEditor,
+    sheet: toggleSheet, large: toggleLarge,
   };
   for (const [id, act] of Object.entries(acts)) {
     byId(id).addEventListener("click", (event) => { act(); event.currentTarget.blur(); });

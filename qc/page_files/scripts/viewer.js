@@ -23,6 +23,7 @@ function openCase(place) {
   if (one.picture) showPicture(one);
   state.earlier = Math.min(state.earlier, Math.max(earlierOf(one).length - 1, 0));
   history.replaceState(null, "", `#${encodeURIComponent(one.id)}`);
+  closePlate();
   drawCompare();
   fillAside();
   showFlagged(null);
@@ -50,6 +51,7 @@ function showPicture(one) {
 
 function closeCase() {
   Object.assign(state, { open: false, zoom: null, hover: null, map: null });
+  closePlate();
   byId("viewer").hidden = true;
   byId("tip").hidden = true;
   byId("picture").removeAttribute("src");

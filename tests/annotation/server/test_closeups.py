@@ -1,41 +1,74 @@
-"""Close-ups are drawn when asked for, once, and again when another mask is in force."""
+"""Close-ups are drawn when asked for; what cannot be drawn is said with what to do."""
 
-import os
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
+import pytest
 
-from pipeline.errors import MissingDependency
+from pipeline.errors import MasksmithError, MissingDependency
+from pipeline.workspace import Provenance, Workspace
+from tests.fixtures.browser import until
 
 PATH = "/gallery/closeups/s0001/liver.png"
 
 
-def test_a_closeup_is_drawn_once_and_anew_for_another_mask(anna, bench, lab) -> None:
-    drawn = []
+def test_whoever_draws_is_asked_and_the_file_is_sent(anna, bench) -> None:
+    asked = []
 
-    def draw(workspace, case_id: str, structure: str) -> None:
-        drawn.append((case_id, structure))
+    def draw(workspace: Workspace, case_id: str, structure: str) -> None:
+        asked.append((case_id, structure))
         image = workspace.layout.gallery_dir / "closeups" / case_id / f"{structure}.png"
         image.parent.mkdir(parents=True, exist_ok=True)
-        image.write_bytes(b"picture %d" % len(drawn))
+        image.write_bytes(b"picture %d" % len(asked))
 
     bench.draw_closeup = draw
     assert anna.get(PATH).content == b"picture 1"
-    assert anna.get(PATH).content == b"picture 1"
-    base = lab.in_force("s0001")["liver"].id
-    anna.stroke("s0001/masks/liver", 1, (slice(0, 1),) * 3, np.ones((1, 1, 1)), base)
-    mask = anna.commit("s0001/masks/liver", 1, base).json()["mask_id"]
-    os.utime(lab.layout.mask("s0001", "liver", mask), (2e9, 2e9))
     assert anna.get(PATH).content == b"picture 2"
-    assert drawn == [("s0001", "liver")] * 2
     assert anna.get("/gallery/closeups/s0001/colon.png").status_code == 404
     assert anna.get("/gallery/closeups/none/liver.png").status_code == 404
+    assert asked == [("s0001", "liver")] * 2
 
 
-def test_what_cannot_be_drawn_is_said(anna, bench) -> None:
+def test_what_cannot_be_drawn_is_said_with_what_to_install(anna, bench) -> None:
+    errors: list[MasksmithError] = [
+        MissingDependency(
+            "no graphics driver to draw pictures with (x; y); install one: apt-get z"
+        ),
+        MasksmithError("odd"),
+    ]
+
     def draw(*_: object) -> None:
-        raise MissingDependency("no graphics driver")
+        raise errors.pop(0)
 
     bench.draw_closeup = draw
-    assert anna.get(PATH).status_code == 503
+    answer = anna.get(PATH)
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "error": "no graphics driver to draw pictures with (x; y)",
+        "what_to_do": "install one: apt-get z",
+    }
+    answer = anna.get(PATH)
+    assert answer.status_code == 503
+    assert answer.json()["error"] == "odd"
     bench.draw_closeup = None
     assert anna.get(PATH).status_code == 404
+
+
+@pytest.mark.slow
+def test_a_served_gallery_draws_a_close_up(
+    workspace: Workspace,
+    add_case: Callable[..., Any],
+    add_masks: Callable[..., Any],
+    serve: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    driver: str,
+) -> None:
+    add_masks(add_case("s0001"), Provenance("model", "model:btcv"))
+    server = serve(workspace.path)
+    page = sign_in(server)
+    page.evaluate("(path) => { window.shot = new Image(); window.shot.src = path; }", PATH)
+    until(page, "window.shot.complete && window.shot.naturalWidth > 500", 120)
+    drawn = workspace.layout.gallery_dir / "closeups" / "s0001" / "liver.png"
+    written = drawn.stat().st_mtime_ns
+    page.evaluate("async (path) => (await fetch(path)).arrayBuffer()", PATH)
+    assert drawn.stat().st_mtime_ns == written
