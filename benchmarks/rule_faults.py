@@ -93,11 +93,11 @@ FAULTS: Mapping[str, RuleFault] = {
     ),
     "missing": RuleFault("deleted", ("kidney_left",), side_mm=270.0, named="kidney_*"),
     "cut_off": RuleFault(_FLAT_END, ("liver",), side_mm=260.0),
-    "pieces": RuleFault("island", ("spleen",), side_mm=260.0),
-    "scattered": RuleFault("islands", ("spleen",), side_mm=200.0),
+    "pieces": RuleFault("island", ("spleen",), view="through", side_mm=260.0),
+    "scattered": RuleFault("islands", ("spleen",), view="through", side_mm=240.0),
     "holes": RuleFault("hollow", ("liver",), 1, side_mm=260.0),
-    "heights": RuleFault("another_room", ("heart_myocardium",), 1, side_mm=400.0),
-    "reach": RuleFault("cut", ("aorta",), 1, side_mm=420.0),
+    "heights": RuleFault("another_room", ("heart_myocardium",), side_mm=400.0),
+    "reach": RuleFault("cut", ("aorta",), 1, view="through", side_mm=420.0),
     "containment": RuleFault("another_room", ("urinary_bladder",), 1, side_mm=360.0),
     "touching": RuleFault(
         "dilated",
@@ -117,7 +117,7 @@ FAULTS: Mapping[str, RuleFault] = {
         "cut", ("vertebrae_L2",), view="sagittal", side_mm=150.0, named="vertebrae_*"
     ),
     "borders": RuleFault("dilated", ("kidney_left",), view="axial", side_mm=190.0),
-    "overlap": RuleFault("fat_brush", ("spleen",), view="axial", side_mm=230.0),
+    "overlap": RuleFault("fat_brush", ("spleen",), view="axial", side_mm=230.0, window="soft"),
     "round_change": RuleFault("shifted", ("spleen",), view="coronal", side_mm=230.0),
 }  # fmt: skip
 

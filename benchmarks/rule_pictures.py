@@ -188,7 +188,8 @@ def _window(found: Found, subject: Subject) -> Window:
     if name:
         return WINDOWS[name]
     about = subject.class_map[found.finding.structures[0]]
-    return WINDOWS["bone" if about.category == "bone" else "soft"]
+    is_bone = about.category == "bone" or found.fault.view == "through"
+    return WINDOWS["bone" if is_bone else "soft"]
 
 
 def _colours(subject: Subject) -> NDArray[np.uint8]:
