@@ -97,7 +97,7 @@ def test_only_the_samples_in_which_it_is_decided_teach_a_structure(kind):
 def test_where_all_is_decided_it_is_the_ordinary_loss_to_the_bit(kind):
     features, target = batch()
     layer = torch.nn.Conv3d(6, CLASSES, 1)
-    undecided = looking_at("a", "b")
+    undecided = looking_at("a", "b", values={} if kind == "ours" else UNKNOWN)
     torch.manual_seed(2)
     value = partial(undecided, kind, layer)(features, target)
     value.backward()
@@ -394,3 +394,19 @@ def test_the_full_validation_counts_only_what_is_decided(tmp_path):
     assert after["mean"]["2"]["Dice"] == pytest.approx(0.8)
     assert math.isnan(after["metric_per_case"][1]["metrics"]["2"]["Dice"])
     assert after["foreground_mean"]["Dice"] == mean
+
+
+def test_where_something_is_undecided_the_background_has_its_full_weight():
+    """Else the background of the cases that decide a structure cannot keep it in its place."""
+    features, target = batch()
+    layer = torch.nn.Conv3d(6, CLASSES, 1)
+    losses = []
+    for values in ({}, UNKNOWN):
+        loss = PartialSampledLoss([layer], 40, looking_at("a", "b", values=values))
+        sizes = torch.tensor([900, 100, 25, 4, 0])
+        losses.append(loss.evened(sizes).tolist())
+        torch.manual_seed(2)
+        losses.append(loss(features, target).item())
+    assert losses[0] == [900, 100, 25, 4, 0]
+    assert losses[2] == [1, 1, 1, 1, 1]
+    assert losses[1] != losses[3]

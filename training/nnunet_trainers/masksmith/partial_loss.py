@@ -3,7 +3,7 @@
 The loss of a sample is that of a problem without its undecided structures: their probability is
 the background's (see ``undecided.py``), and they are left out of the Dice. A structure's Dice is
 computed over the samples in which it is decided. nnU-Net's loss and ours each have one such form;
-where nothing in the batch is undecided, they are the ordinary loss itself.
+where nothing is undecided, they are the ordinary loss itself.
 """
 
 from collections.abc import Sequence
@@ -134,3 +134,11 @@ class PartialSampledLoss(SampledLoss):
         """Give the background what is undecided in the patch a row was drawn from."""
         mask = self.undecided.mask
         return logits if mask is None else merge_undecided(logits, mask[samples])
+
+    def evened(self, sizes: torch.Tensor) -> torch.Tensor:
+        """Leave every voxel its own weight in a dataset in which something is undecided.
+
+        A structure that is undecided in half of the cases sees the background of the other half
+        only. Evened out, that background is too light to keep it in its place.
+        """
+        return torch.ones_like(sizes) if any(self.undecided.values.values()) else sizes
