@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _FLAT_END = "flat_end"
 _SHARE_CUT = 0.4
 _RULES = {rule.name: rule for rule in RULES}
 
-Labels = NDArray[np.unsignedinteger]
+Labels = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,8 @@ def findings_of(
             if name in planted.targets
         ]
         context = replace(context, changes=tuple(changes))
-    scene = make_scene(labels, subject.grid, subject.class_map, subject.ct, context)
+    values = labels.astype(subject.class_map.dtype)
+    scene = make_scene(values, subject.grid, subject.class_map, subject.ct, context)
     return apply_rules([_RULES[rule]], scene, shipped_thresholds()).findings
 
 
@@ -178,7 +180,7 @@ def plant_and_find(rule: str, subject: Subject) -> Found:
         If the rule says nothing of the fault, or something of the case without it.
     """
     fault = FAULTS[rule]
-    if before := findings_of(rule, subject, subject.labels):  # type: ignore[arg-type]
+    if before := findings_of(rule, subject, subject.labels):
         raise LookupError(f"{rule}: speaks of the case without a fault: {before[0].words}")
     if fault.kind == _FLAT_END:
         planted, labels, words = None, *_ended_flat(subject, fault.among[0])

@@ -70,18 +70,18 @@ def draw(found: Found, subject: Subject) -> "Image":
         (("as it should be", subject.labels), ("with the fault", found.labels))
     ):
         left = column * (_TILE_PX + _GAP_PX)
-        tile, names = _tile(found, subject, labels, view)  # type: ignore[arg-type]
+        tile, names = _tile(found, subject, labels, view)
         picture.paste(Image.fromarray(tile), (left, _HEADER_PX))
         pen.text((left + 2, 3), heading, TEXT if column else DIM, font(13))
         for mark, x, anchor in zip(view.plane.marks, (4, _TILE_PX - 5), ("lb", "rb"), strict=True):
             _write(pen, (left + x, _HEADER_PX + _TILE_PX - 4), mark, anchor, 12)
         if column:
-            x, y = view.pixel_of(at[view.plane.across], at[view.plane.up])
-            _ring(pen, (left + x, _HEADER_PX + y))
-        for name, (x, y) in names.items():
+            ring_x, ring_y = view.pixel_of(at[view.plane.across], at[view.plane.up])
+            _ring(pen, (left + ring_x, _HEADER_PX + ring_y))
+        for name, (word_x, word_y) in names.items():
             half = pen.textlength(_short(name), font(11)) / 2 + 3
-            middle = min(max(x, half), _TILE_PX - half)
-            _write(pen, (left + middle, _HEADER_PX + y), _short(name), "mm", 11)
+            middle = min(max(word_x, half), _TILE_PX - half)
+            _write(pen, (left + middle, _HEADER_PX + word_y), _short(name), "mm", 11)
     return picture
 
 
