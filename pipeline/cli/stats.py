@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from pipeline.stages import StageRef
     from qc.measurement_table import Row
 
-HELP = """Measure every structure: volume in ml, mean, median and sd in HU, centroid,
-and whether it touches the border of the CT.
+HELP = """Measure volume, Hounsfield units and place of every structure.
+
+Volume in ml; mean, median and sd in HU; centroid; whether it touches the border of the CT.
 
 Of a workspace: every mask in force, into stats/measurements.csv and .parquet; only what has changed
 is measured anew. Of two files: -i CT -s SEG --out FILE, where SEG is a label map or a folder with

@@ -15,6 +15,8 @@ def test_the_stages_stand_in_the_order_in_which_a_ct_travels():
         "retrain",
         "train-final",
         "evaluate",
+        "stats",
+        "plausibility",
         "gallery",
     ]
     before = set()

@@ -64,6 +64,7 @@ def test_an_exported_file_is_taken_in_once(
     page.fill("#by", "Anna")
     page.keyboard.press("Escape")
     flag_and_accept(page)
+    page.keyboard.press("Escape")
     with page.expect_download() as downloading:
         page.keyboard.press("s")
     download = downloading.value

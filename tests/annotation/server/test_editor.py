@@ -75,11 +75,18 @@ def test_accept_locks_and_goes_on(lab: Workspace, server: Any, sign_in: Callable
     now = Workspace.open(lab.path)
     assert now.accepted("s0001")["liver"].origin == "human"
     assert page.evaluate("window.__editor.scene.named('liver').locked")
+    name = page.evaluate("window.__editor.scene.active.name")
+    until(page, "window.__editor.scene.active.isOpen")
+    page.wait_for_timeout(500)
     page.keyboard.press("a")
+    until(page, "document.querySelector('[data-choice=\"2\"]') !== null")
     page.keyboard.press("2")
-    wait_until_saved(page)
-    presence = Workspace.open(lab.path).presence("s0001")
-    assert [name for name, how in presence.items() if how == "absent_anatomy"] != []
+    until(page, f"window.__editor.scene.named('{name}').state === 'absent_anatomy'")
+    for _ in range(200):  # the verdict is on its way
+        if Workspace.open(lab.path).presence("s0001")[name] == "absent_anatomy":
+            break
+        page.wait_for_timeout(100)
+    assert Workspace.open(lab.path).presence("s0001")[name] == "absent_anatomy"
 
 
 def test_offline_and_back_and_reload(

@@ -38,7 +38,7 @@ def test_a_proxy_without_an_address_is_refused(tmp_path) -> None:
 
 def test_windows_without_a_file_are_those_of_workstations(tmp_path, phantom_class_map) -> None:
     windows = read_structure_windows(tmp_path)
-    assert list(windows.windows) == ["soft", "lung", "bone"]
+    assert list(windows.windows) == ["soft", "lung", "bone", "brain"]
     assert windows.of(phantom_class_map["rib_left_1"]).name == "soft"
 
 

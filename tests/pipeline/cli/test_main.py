@@ -126,7 +126,7 @@ def test_with_json_an_error_is_one_document_too(seen, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["statsu"], "there is no command 'statsu'. Did you mean 'status'? See: masksmith --help"),
+        (["staus"], "there is no command 'staus'. Did you mean 'status'? See: masksmith --help"),
         (["probe", "--jobs", "0"], "Invalid value for '-j' / '--jobs': 0 is not in the range"),
         (["probe", "--wrong"], "No such option '--wrong'"),
     ],
