@@ -131,7 +131,7 @@ def read_options() -> argparse.Namespace:
     add = partial(parser.add_argument, type=int)
     add("--bodies", default=6, help="bodies to learn from (default: 6)")
     add("--new-bodies", default=3, help="bodies to test on alone (default: 3)")
-    add("--iterations", default=900, help="steps of each training (default: 900)")
+    add("--iterations", default=2700, help="steps of each training (default: 2700)")
     add = partial(parser.add_argument, type=float)
     add("--spacing-mm", default=5.0, help="voxel size (default: 5)")
     add("--error-mm", default=5.0, help="standard deviation at the border (default: 5)")

@@ -44,7 +44,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-rounds", description=__doc__)
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--strategies", default="random,uncertainty")
-    parser.add_argument("--iterations", type=int, default=1200, help="steps of each training")
+    parser.add_argument("--iterations", type=int, default=300, help="steps of each training")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
     options, more = parser.parse_known_args()
     options.more = more
