@@ -65,5 +65,6 @@ def test_the_demo_goes_the_whole_way_and_keeps_it_when_called_again(configs, tmp
     assert not any(", 1 failed" in step["answer"] for step in again["steps"])
     for step in again["steps"]:
         stage = step["answer"].split(":")[0]
-        if stage in ("intake", "bootstrap", "retrain", "gallery"):
+        # The second bootstrap reviews the round's masks: pictures show what it finds.
+        if stage in ("intake", "bootstrap", "retrain"):
             assert ": 0 done, " in step["answer"]

@@ -48,7 +48,7 @@ def halves(tmp_path_factory):
     for seed in (5, 6):
         add_bright_case(workspace, f"new{seed}", seed)
     settings = tiny_settings(
-        profiles={"test": tiny_profile(epochs=3)}, round_sizes=(4,), validation_cases=0
+        profiles={"test": tiny_profile(epochs=5)}, round_sizes=(4,), validation_cases=0
     )
     report = run_stage(STAGE, workspace, settings, SerialEngine())
     yield workspace, report.outcomes
