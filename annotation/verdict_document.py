@@ -18,7 +18,7 @@ from when it was taken in, and one that somebody overtook is not applied.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,7 +106,12 @@ def read_verdict_document(path: Path) -> Any:
 
 
 def apply_verdict_document(
-    workspace: "Workspace", document: Any, by: str | None = None, *, any_workspace: bool = False
+    workspace: "Workspace",
+    document: Any,
+    by: str | None = None,
+    *,
+    any_workspace: bool = False,
+    may_decide: Callable[[str], bool] = lambda case_id: True,
 ) -> AppliedDocument:
     """Record the verdicts of a document, at once; one that cannot be does not stop the others.
 
@@ -120,6 +125,9 @@ def apply_verdict_document(
         Who decided, whatever the document says; by default its ``by``, else the login name.
     any_workspace : bool
         Take in also what was decided in another workspace.
+    may_decide : callable
+        Tells of a case id whether this person may decide there. It is asked about the id as it was
+        read, which is not always the one that stands in the document.
 
     Raises
     ------
@@ -139,6 +147,9 @@ def apply_verdict_document(
             results[place] = VerdictResult(read.request, "kept", "taken in before", kept=1)
         elif read.status == "failed":
             results[place] = read
+        elif not may_decide(read.request.case_id):
+            note = "the case is assigned to somebody else"
+            results[place] = VerdictResult(read.request, "failed", note)
     to_decide = [place for place in range(len(requests)) if place not in results]
     decided = decide(workspace, [requests[place] for place in to_decide])
     results.update(zip(to_decide, decided, strict=True))

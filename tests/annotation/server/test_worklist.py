@@ -250,6 +250,11 @@ def test_verdicts_are_by_whoever_is_signed_in(browse, lab) -> None:
     answer = anna.post("/api/verdicts", json=document).json()
     assert (answer["counts"]["done"], answer["counts"]["failed"]) == (0, 1)
     assert answer["results"][0]["note"] == "the case is assigned to somebody else"
+    for number, word in enumerate((" s0001", "s0001 ", "\ts0001\n", "\u00a0s0001")):
+        verdict |= {"id": f"v-blank-{number}", "case": word}
+        answer = anna.post("/api/verdicts", json=document).json()
+        assert answer["counts"] == {"done": 0, "kept": 0, "failed": 1}, word
+    verdict["case"] = "s0001"
     assert len(lab.verdicts("s0001")) == 1
 
 
