@@ -1,5 +1,7 @@
 """One line of the worklist for each case, kept in memory and made anew where the ledger grew.
 
+Planted cases have lines as the others do: whoever looks through them must not tell them apart.
+
 Masks and verdicts are only ever added, so two counts per case tell whether a line is still true,
 whoever wrote: this server, a running stage, or another command.
 """
@@ -167,10 +169,11 @@ class CaseCards:
 
     def _renew_all(self) -> None:
         verdicts: dict[str, list[Verdict]] = {}
-        for verdict in self._workspace.verdicts():
+        ledger = self._workspace.ledger
+        for verdict in ledger.verdicts(planted=True):
             verdicts.setdefault(verdict.case_id, []).append(verdict)
-        cases = self._workspace.cases()
-        for case, masks in cases_with_masks(cases, self._workspace.ledger, about=True):
+        cases = ledger.cases(planted=True)
+        for case, masks in cases_with_masks(cases, ledger, about=True, planted=True):
             self._cards[case.id] = self._card(case, masks, verdicts.get(case.id, []))
 
     def _card(self, case: Case, masks: Sequence[Mask], verdicts: Sequence[Verdict]) -> CaseCard:

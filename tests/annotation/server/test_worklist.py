@@ -11,6 +11,7 @@ from annotation.server.server_store import ServerStore
 from annotation.verdicts import VerdictRequest, decide
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Finding, Provenance, write_findings, write_mask
+from pipeline.workspace.words import PLANTED
 
 
 def lines(browser, query: str = "") -> dict[str, dict]:
@@ -218,12 +219,16 @@ def test_next_passes_by_cases_of_others_and_those_somebody_draws_in(browse) -> N
     assert anna.get("/api/cases/s0001").json()["next_case"] is None
 
 
-def test_many_changes_are_read_in_one_pass(lab, monkeypatch) -> None:
-    monkeypatch.setattr("annotation.server.case_cards._MANY_CHANGED", 1)
-    in_one_pass = CaseCards(lab)
+def test_many_changes_are_read_in_one_pass(lab, add_case, add_masks, monkeypatch) -> None:
+    """A planted case is a line like any other, however the lines were made."""
+    planted = add_case("s0003", source={PLANTED: "yes"})
+    add_masks(planted, Provenance("model", "model:btcv"))
     draw(lab, "liver")
-    monkeypatch.setattr("annotation.server.case_cards._MANY_CHANGED", 50)
-    assert in_one_pass.all() == CaseCards(lab).all()
+    say(lab, "fix", "liver", "s0003")
+    one_by_one = CaseCards(lab).all()
+    monkeypatch.setattr("annotation.server.case_cards._MANY_CHANGED", 1)
+    assert CaseCards(lab).all() == one_by_one
+    assert one_by_one["s0003"].counts == {"proposed": 2, "flagged": 1, "undecided": 101}
 
 
 def test_verdicts_are_by_whoever_is_signed_in(browse, lab) -> None:
