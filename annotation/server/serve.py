@@ -14,7 +14,7 @@ from annotation.server.workbench import DrawCloseup, open_workbench
 from pipeline.errors import UsageError
 from pipeline.stage import FileCommand
 from pipeline.workspace import Workspace
-from pipeline.workspace.serving_lock import serving_lock
+from pipeline.workspace.locks import serving_lock
 
 if TYPE_CHECKING:
     from annotation.server.workbench import Workbench

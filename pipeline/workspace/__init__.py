@@ -13,6 +13,7 @@ from pipeline.workspace.digest import (
 from pipeline.workspace.finding_file import Finding, read_findings, write_findings
 from pipeline.workspace.layout import Layout, check_id
 from pipeline.workspace.ledger import Ledger
+from pipeline.workspace.locks import WorkspaceBusy
 from pipeline.workspace.mask_file import (
     MaskFileError,
     read_mask,
@@ -30,7 +31,7 @@ from pipeline.workspace.words import (
     Round,
     Verdict,
 )
-from pipeline.workspace.workspace import CaseRecord, Workspace, WorkspaceBusy, WorkspaceError
+from pipeline.workspace.workspace import CaseRecord, Workspace, WorkspaceError
 
 __all__ = [
     "Case",

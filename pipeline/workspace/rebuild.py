@@ -22,9 +22,9 @@ from pipeline.workspace.doctor import (
 )
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
+from pipeline.workspace.locks import serving_lock
 from pipeline.workspace.mask_file import verify_mask
 from pipeline.workspace.planted import removed_plants
-from pipeline.workspace.serving_lock import serving_lock
 from pipeline.workspace.verdict_file import (
     read_verdicts,
     verdict_files,

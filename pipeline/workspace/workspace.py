@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
-from pipeline.errors import BadInput, MasksmithError, NothingToDo
+from pipeline.errors import BadInput, NothingToDo
 from pipeline.volume import atomic_path, write_file_atomically
 from pipeline.workspace.case_file import read_ct
 from pipeline.workspace.database import sqlite_url
@@ -37,6 +37,7 @@ from pipeline.workspace.in_force import (
 )
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
+from pipeline.workspace.locks import driver_lock
 from pipeline.workspace.mask_file import read_mask
 from pipeline.workspace.pseudonym import pseudonym
 from pipeline.workspace.verdict_file import write_verdicts
@@ -48,10 +49,6 @@ _LEDGER_VARIABLE = "MASKSMITH_LEDGER_URL"
 
 class WorkspaceError(BadInput):
     """A folder that is no usable workspace."""
-
-
-class WorkspaceBusy(MasksmithError):  # noqa: N818 - a state, not a fault
-    """Another command is changing this workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,22 +326,8 @@ class Workspace:
         WorkspaceBusy
             When another command holds it, naming that command and its process.
         """
-        from filelock import FileLock, Timeout
-
-        lock, holder = FileLock(self.layout.lock_file), self.layout.root / "driver.txt"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            who = holder.read_text() if holder.exists() else "another process"
-            raise WorkspaceBusy(
-                f"{self.path}: {who} is changing this workspace; wait until it ends"
-            ) from error
-        try:
-            holder.write_text(f"'masksmith {what}' (process {os.getpid()})")
+        with driver_lock(self.layout, what):
             yield
-            holder.unlink(missing_ok=True)
-        finally:
-            lock.release()
 
 
 def _read_settings(layout: Layout) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gallery's page behind the workbench: it works under the strict policy, and nothing else runs."""
+"""The gallery's page behind the workbench: it works under the strict policy, nothing else runs."""
 
 from collections.abc import Callable
 from typing import Any
