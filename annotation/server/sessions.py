@@ -7,6 +7,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -109,6 +110,22 @@ class Throttle:
     def __init__(self, tries_per_minute: int) -> None:
         self._tries = tries_per_minute
         self._limiter: MovingWindowRateLimiter | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def one_at_a_time(self, address: str, name: str) -> Iterator[None]:
+        """Let one try in, and refuse those that come after too many.
+
+        All at once would pass the check before the first was counted, each with 64 MiB for Argon2.
+
+        Raises
+        ------
+        Refusal
+            429.
+        """
+        with self._lock:
+            self.check(address, name)
+            yield
 
     def check(self, address: str, name: str) -> None:
         """Refuse when there were too many.

@@ -62,11 +62,11 @@ def login(request: Request, response: Response, bench: Bench, given: Login) -> d
     if bench.settings.proxy_header:
         raise Refusal(403, "passwords are not taken here", "sign in at the proxy")
     address = address_of(request)
-    bench.throttle.check(address, given.name)
-    person = bench.people.with_password(given.name, given.password)
-    if person is None:
-        bench.throttle.count(address, given.name)
-        raise Refusal(401, "name or password is wrong", "try again, or ask an administrator")
+    with bench.throttle.one_at_a_time(address, given.name):
+        person = bench.people.with_password(given.name, given.password)
+        if person is None:
+            bench.throttle.count(address, given.name)
+            raise Refusal(401, "name or password is wrong", "try again, or ask an administrator")
     _end(request, bench)
     begun = _begin(bench, response, person.name, "password")
     return _document(bench, person.name, person.role, begun.csrf)
@@ -104,6 +104,7 @@ def _begin_behind_proxy(
     known = bench.sessions.find(token) if token else None
     if known is not None and known.name == person.name:
         return None
+    _end(request, bench)
     begun = _begin(bench, response, person.name, "proxy")
     return _document(bench, person.name, person.role, begun.csrf)
 

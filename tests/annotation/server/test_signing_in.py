@@ -1,5 +1,7 @@
 """Coming in: passwords, the one-time link, a proxy's header; sessions and how they end."""
 
+import time
+
 import pytest
 
 from annotation.server.people import People, Person
@@ -68,6 +70,25 @@ def test_guessing_is_slowed_down(bench, browse) -> None:
     assert right.status_code == 429
 
 
+def test_guesses_at_once_are_no_more_than_one_by_one(bench, browse, monkeypatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    bench.throttle, looked_at = Throttle(3), []
+
+    def slow(name: str, password: str) -> None:
+        looked_at.append(password)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(bench.people, "with_password", slow)
+    browsers = [browse() for _ in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        guess = {"name": "anna", "password": "a guess"}
+        jobs = [pool.submit(each.post, "/api/login", json=guess) for each in browsers]
+        codes = sorted(job.result().status_code for job in jobs)
+    assert codes == [401] * 3 + [429] * 9
+    assert len(looked_at) == 3
+
+
 def test_a_role_that_changes_and_a_person_who_goes_end_sessions(bench, browse) -> None:
     anna, ben = browse("anna"), browse("ben")
     bench.people.set_role("anna", "reviewer")
@@ -125,6 +146,10 @@ def test_a_proxy_says_who_it_is(bench, settings) -> None:
     assert browser.get("/api/worklist").status_code == 401
     browser.headers["X-Remote-User"] = "ada"
     assert browser.get("/api/worklist").status_code == 401
+    # Whoever comes next in the same browser ends the session that was there.
+    before = browser.client.cookies["masksmith"]
+    assert browser.get("/api/session").json()["user"] == "ada"
+    assert bench.sessions.find(before) is None
 
 
 def test_the_proxys_header_counts_from_the_proxy_only(bench, settings) -> None:
