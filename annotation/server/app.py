@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from annotation.server.guard import Guard
+from annotation.server.guard import TOO_MUCH, Guard
 from annotation.server.refusals import Refusal, answer_to
 from annotation.server.routes import cases, drafts, pages, progress, sign_in, verdicts
 from annotation.server.workbench import Workbench
@@ -64,7 +64,11 @@ async def _not_understood(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = {404: "there is no such address", 405: "this address takes no such request"}
+    words = {
+        404: "there is no such address",
+        405: "this address takes no such request",
+        413: TOO_MUCH,
+    }
     document = {
         "error": words.get(error.status_code, "the request cannot be served"),
         "what_to_do": "go back to the worklist",

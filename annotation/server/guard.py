@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
 from annotation.server.settings import ServeSettings
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ _BODY_BYTES = 1 << 16
 _VERDICT_BYTES = 8 << 20
 _BODY_TIMEOUT_S = 120
 _SAFE = ("GET", "HEAD", "OPTIONS")
+TOO_MUCH = "more was sent than this address takes"
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
@@ -60,18 +63,15 @@ class Guard:
             return
         started = time.monotonic()
         answer = _Answer(send, is_private=scope["path"].startswith(("/api/", "/gallery/")))
-        refused = self._refusal(scope)
-        if refused is None:
-            body = await _read_body(scope, receive, self._body_limit(scope))
-            if body is None:
-                refused = (413, "more was sent than this address takes", "send less at once")
-            else:
-                await self._app(scope, _replay(body, receive), answer.send)
+        limit = self._body_limit(scope)
+        refused = self._refusal(scope, limit)
         if refused is not None:
             await answer.refuse(*refused)
+        else:
+            await self._app(scope, _measured(receive, limit), answer.send)
         _log(scope, answer.status, time.monotonic() - started)
 
-    def _refusal(self, scope: Message) -> tuple[int, str, str] | None:
+    def _refusal(self, scope: Message, body_limit: int) -> tuple[int, str, str] | None:
         headers = _headers(scope)
         host = headers.get(b"host", b"").decode("latin-1")
         if _host_name(host) not in self._settings.names or headers.get(b"host") is None:
@@ -83,6 +83,9 @@ class Guard:
             return 414, "the address is too long", "go back to the worklist"
         if scope["method"] not in _SAFE and not _is_same_site(headers, host):
             return 403, "the request came from another site", "use the workbench's own pages"
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length[:20]) > body_limit:
+            return 413, TOO_MUCH, "send less at once"
         return None
 
     def _body_limit(self, scope: Message) -> int:
@@ -150,38 +153,35 @@ def _is_same_site(headers: dict[bytes, bytes], host: str) -> bool:
         return False
 
 
-async def _read_body(scope: Message, receive: Receive, limit: int) -> bytes | None:
-    """Read a body; None where it is larger than the limit, or does not come in time."""
-    length = _headers(scope).get(b"content-length", b"0")
-    if not length.isdigit() or int(length[:20]) > limit:
-        return None
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
-            while True:
+def _measured(receive: Receive, limit: int) -> Receive:
+    """Hand a body on as it is asked for, refusing what is larger than the limit or comes too late.
+
+    A route asks for large ones only after it has seen who sends them, so that nobody else's are
+    ever kept in memory.
+    """
+    taken, is_whole = 0, False
+    ends = asyncio.get_running_loop().time() + _BODY_TIMEOUT_S
+
+    async def measured() -> Message:
+        nonlocal taken, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(ends):
                 message = await receive()
-                if message["type"] != "http.request":
-                    return bytes(body)
-                body += message.get("body", b"")
-                if len(body) > limit:
-                    return None
-                if not message.get("more_body"):
-                    return bytes(body)
-    except TimeoutError:
-        return None
+        except TimeoutError:
+            raise _too_much() from None
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise _too_much()
+        is_whole = not message.get("more_body")
+        return message
+
+    return measured
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if not given:
-            given = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return again
+def _too_much() -> HTTPException:
+    return HTTPException(413, headers={"Connection": "close"})
 
 
 def _log(scope: Message, status: int, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """What an attacker would try: every route with every role and none, forged words, bombs, paths."""
 
+import asyncio
 import json
 import re
 import socket
@@ -9,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from annotation.server.app import make_app, make_routes
-from annotation.server.guard import CONTENT_POLICY
+from annotation.server.guard import CONTENT_POLICY, TOO_MUCH
 from annotation.server.workbench import open_workbench
 from pipeline.errors import UsageError
 from tests.annotation.server.conftest import ADDRESS, PEOPLE, Browser
@@ -17,6 +18,7 @@ from tests.annotation.server.conftest import ADDRESS, PEOPLE, Browser
 OPEN = {"/api/way-in", "/api/login", "/enter"}
 """Routes that answer people who are not signed in."""
 REVIEWERS = {"/api/assignments", "/api/people"}
+JSON = {"Content-Type": "application/json"}
 
 
 def every_route(bench) -> list[tuple[str, str]]:
@@ -213,9 +215,8 @@ def test_thousands_of_fields_are_refused(anna) -> None:
 
 
 def test_deep_json_is_refused(anna) -> None:
-    headers = {"Content-Type": "application/json"}
     for path in ("/api/verdicts", "/api/login", "/api/assignments"):
-        answer = anna.post(path, content=b"[" * 60_000, headers=headers)
+        answer = anna.post(path, content=b"[" * 60_000, headers=JSON)
         assert answer.status_code in (400, 403, 422), (path, answer.text)
 
 
@@ -228,10 +229,37 @@ def test_a_large_body_is_refused_whatever_it_says_of_its_length(bench, anna) -> 
         for _ in range(40):
             yield b"\0" * (1 << 20)
 
-    assert anna.request("PUT", url, content=pieces()).status_code == 413
+    answer = anna.request("PUT", url, content=pieces())
+    assert (answer.status_code, answer.json()["error"]) == (413, TOO_MUCH)
+    assert anna.post("/api/verdicts", content=pieces(), headers=JSON).status_code == 413
+    assert anna.post("/api/login", content=pieces(), headers=JSON).status_code == 413
     for length in ("-1", "abc", "9" * 40):
         answer = anna.request("PUT", url, content=b"x", headers={"Content-Length": length})
         assert answer.status_code == 413
+
+
+def test_a_large_body_of_nobody_is_not_even_read(bench) -> None:
+    """Else a few hundred connections without an account would fill the memory."""
+    answers = []
+
+    async def receive() -> dict:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: dict) -> None:
+        answers.append(message)
+
+    for method, path in (
+        ("PUT", "/api/cases/s0001/masks/liver/draft/1"),
+        ("PUT", "/nothing/draft/1"),
+        ("POST", "/api/verdicts"),
+    ):
+        headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(),
+                 "query_string": b"base=none&box=0,0,0,1,1,1&client=t", "headers": headers,
+                 "client": ("127.0.0.1", 1), "scheme": "http"}  # fmt: skip
+        asyncio.run(make_app(bench)(scope, receive, send))
+    codes = [each["status"] for each in answers if "status" in each]
+    assert codes == [401, 405, 401]
 
 
 def test_answers_never_repeat_what_was_sent(anna) -> None:
