@@ -41,7 +41,7 @@ class Patch:
 
     def added_to(self, other: "Patch") -> int:
         """Count the voxels that are set here and not in another patch."""
-        box = around(self, other)
+        box = around(self.box, other.box)
         return int(np.count_nonzero(self.within(box) & ~other.within(box)))
 
     def same_as(self, other: "Patch") -> bool:
@@ -53,11 +53,23 @@ NOTHING = Patch(np.zeros((1, 1, 1), np.bool_), _NOWHERE)
 """No voxel at all."""
 
 
-def around(*patches: Patch) -> Box:
-    """Give the smallest box that holds the boxes of patches."""
-    low = [min(patch.box[axis].start for patch in patches) for axis in range(3)]
-    high = [max(patch.box[axis].stop for patch in patches) for axis in range(3)]
+def around(*boxes: Box) -> Box:
+    """Give the smallest box that holds others."""
+    low = [min(box[axis].start for box in boxes) for axis in range(3)]
+    high = [max(box[axis].stop for box in boxes) for axis in range(3)]
     return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+
+def trimmed(voxels: NDArray[np.bool_], box: Box) -> Patch:
+    """Give voxels that lie in a box as a patch that holds no more than those that are set."""
+    inner = bounding_box(voxels)
+    if inner is None:
+        return NOTHING
+    i, j, k = (
+        slice(outer.start + side.start, outer.start + side.stop)
+        for outer, side in zip(box, inner, strict=True)
+    )
+    return Patch(np.asfortranarray(voxels[inner]), (i, j, k))
 
 
 def changed(given: Patch, written: Patch, returned: Patch) -> Patch:
@@ -77,14 +89,6 @@ def changed(given: Patch, written: Patch, returned: Patch) -> Patch:
     Patch
         The mask with the voxels that came, without those that went; what lay hidden stays.
     """
-    box = around(given, written, returned)
+    box = around(given.box, written.box, returned.box)
     before, after = written.within(box), returned.within(box)
-    voxels = (given.within(box) | (after & ~before)) & ~(before & ~after)
-    inner = bounding_box(voxels)
-    if inner is None:
-        return NOTHING
-    i, j, k = (
-        slice(outer.start + side.start, outer.start + side.stop)
-        for outer, side in zip(box, inner, strict=True)
-    )
-    return Patch(np.asfortranarray(voxels[inner]), (i, j, k))
+    return trimmed((given.within(box) | (after & ~before)) & ~(before & ~after), box)

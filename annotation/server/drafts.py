@@ -11,7 +11,7 @@ import json
 import logging
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.patches import NOTHING, Patch
+from annotation.patches import Patch, around, trimmed
 from annotation.server.journal import (
     JournalError,
     append_to_journal,
     flush_folder,
     read_journal,
 )
-from annotation.server.refusals import Refusal, conflict
-from pipeline.volume import Box, bounding_box
+from annotation.server.refusals import conflict
+from pipeline.volume import Box
 from pipeline.workspace import Layout, now_utc
 
 log = logging.getLogger(__name__)
@@ -93,14 +93,12 @@ class Stroke:
     @classmethod
     def from_record(cls, record: bytes) -> Stroke:
         """Read what :meth:`to_record` gave."""
-        line, _, packed = record.partition(b"\n")
-        head: dict[str, Any] = json.loads(line)
-        i, j, k = (slice(int(start), int(stop)) for start, stop in head["box"])
-        shape = tuple(side.stop - side.start for side in (i, j, k))
+        head, box, packed = _opened(record)
+        shape = tuple(side.stop - side.start for side in box)
         size = int(np.prod(shape, dtype=np.int64))
         bits = np.frombuffer(zlib.decompress(packed), np.uint8)
         voxels = np.unpackbits(bits, count=size).view(np.bool_).reshape(shape, order="F")
-        return cls(head["base"], head["client"], int(head["sequence"]), (i, j, k), voxels)
+        return cls(head["base"], head["client"], int(head["sequence"]), box, voxels)
 
 
 @dataclass(slots=True)
@@ -179,9 +177,13 @@ class Drafts:
         """Give the mask as it stands: its base, in RAS order, with every stroke on it."""
         with self.held(key):
             path = self.path(key)
-            if self._state(path) is None:
+            state = self._state(path)
+            if state is None:
                 return base
-            return play(base, [Stroke.from_record(r) for r in read_journal(path).records])
+            # What a failed flush left behind the last acknowledged stroke is none.
+            records = read_journal(path).records[: state.sequence]
+            outer = around(base.box, *(_opened(record)[1] for record in records))
+            return play(base, map(Stroke.from_record, records), outer)
 
     def remove(self, key: DraftKey) -> None:
         """Forget a draft that has become a revision."""
@@ -209,10 +211,11 @@ class Drafts:
         state = self._states.get(path)
         if state is None and path.exists():
             content = read_journal(path)
-            strokes = [Stroke.from_record(record) for record in content.records]
-            if strokes:
-                known = {s.sequence: (s.client, s.checksum) for s in strokes}
-                state = DraftState(strokes[0].base, content.end, known)
+            # One after the other: together they may fill the memory.
+            for stroke in map(Stroke.from_record, content.records):
+                state = state or DraftState(stroke.base, content.end)
+                state.acknowledged[stroke.sequence] = (stroke.client, stroke.checksum)
+            if state is not None:
                 self._remember(path, state)
         return state
 
@@ -224,28 +227,33 @@ class Drafts:
                 self._states.popitem(last=False)
 
 
-def play(base: Patch, strokes: list[Stroke]) -> Patch:
-    """Play strokes on a mask, in order; all in one voxel order."""
-    if not strokes:
-        return base
-    low = [min(base.box[a].start, *(s.box[a].start for s in strokes)) for a in range(3)]
-    high = [max(base.box[a].stop, *(s.box[a].stop for s in strokes)) for a in range(3)]
-    outer: Box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
-    voxels = base.within(outer)
+def play(base: Patch, strokes: Iterable[Stroke], box: Box) -> Patch:
+    """Play strokes on a mask, in order; all in one voxel order.
+
+    Parameters
+    ----------
+    base : Patch
+    strokes : iterable of Stroke
+        Taken one at a time.
+    box : tuple of slice
+        Holds the mask and every stroke.
+    """
+    voxels = base.within(box)
     for stroke in strokes:
         i, j, k = (
             slice(own.start - side.start, own.stop - side.start)
-            for own, side in zip(stroke.box, outer, strict=True)
+            for own, side in zip(stroke.box, box, strict=True)
         )
         voxels[i, j, k] = stroke.voxels
-    inner = bounding_box(voxels)
-    if inner is None:
-        return NOTHING
-    i, j, k = (
-        slice(side.start + own.start, side.start + own.stop)
-        for side, own in zip(outer, inner, strict=True)
-    )
-    return Patch(np.asfortranarray(voxels[inner]), (i, j, k))
+    return trimmed(voxels, box)
+
+
+def _opened(record: bytes) -> tuple[dict[str, Any], Box, bytes]:
+    """Give head, box and packed voxels of a stroke's record."""
+    line, _, packed = record.partition(b"\n")
+    head: dict[str, Any] = json.loads(line)
+    i, j, k = (slice(int(start), int(stop)) for start, stop in head["box"])
+    return head, (i, j, k), packed
 
 
 def _is_known(state: DraftState, stroke: Stroke) -> bool:
@@ -274,9 +282,3 @@ def _disk_refused(path: Path) -> JournalError:
         f"{path.name}: the disk did not take the stroke, and nothing was acknowledged; keep the "
         "page open, see to the disk of the server and start it again"
     )
-
-
-def require_stroke_number(sequence: int) -> None:
-    """Refuse numbers no editor gives."""
-    if not 1 <= sequence <= 1_000_000:
-        raise Refusal(400, f"stroke number {sequence}", "number the strokes from 1 on")

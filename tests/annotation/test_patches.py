@@ -22,7 +22,7 @@ def whole(of: Patch) -> np.ndarray:
 
 def test_patches_of_other_boxes_are_compared_by_voxels():
     large, small = patch(np.s_[2:6, 2:6, 2:6]), patch(np.s_[3:8, 3:5, 2:6])
-    assert around(large, small) == (slice(2, 8), slice(2, 6), slice(2, 6))
+    assert around(large.box, small.box) == (slice(2, 8), slice(2, 6), slice(2, 6))
     assert small.added_to(large) == 2 * 2 * 4
     assert large.added_to(small) == 64 - 3 * 2 * 4
     assert not large.same_as(small)

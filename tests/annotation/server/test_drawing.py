@@ -234,6 +234,48 @@ def test_a_full_disk_acknowledges_nothing(anna, lab, monkeypatch) -> None:
     assert anna.get(f"/api/cases/{LIVER}/draft").headers["X-Masksmith-Sequence"] == "1"
 
 
+def test_what_a_failed_flush_left_in_the_file_is_not_shown(anna, bench, lab, monkeypatch) -> None:
+    from annotation.server import drafts
+
+    base = base_of(lab)
+    anna.stroke(LIVER, 1, BOX, FULL, base)
+    written = drafts.append_to_journal
+
+    def flush_fails(*record: object) -> int:
+        written(*record)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(drafts, "append_to_journal", flush_fails)
+    assert anna.stroke(LIVER, 2, BOX, ~FULL, base).status_code == 422
+    seen = anna.get(f"/api/cases/{LIVER}/draft")
+    assert seen.headers["X-Masksmith-Sequence"] == "1"
+    assert np.frombuffer(seen.content, np.uint8).sum() == 12**3 + 60
+
+
+def test_many_large_strokes_are_played_one_at_a_time(bench, lab) -> None:
+    """Each is as large as the volume: together they would need a hundred times its memory."""
+    import tracemalloc
+
+    from annotation.patches import NOTHING
+    from annotation.server.drafts import DraftKey, Stroke
+
+    key, size = DraftKey("s0001", "colon", "anna"), (128, 128, 128)
+    box = tuple(slice(0, n) for n in size)
+    for number in range(1, 101):
+        voxels = np.zeros(size, bool, order="F")
+        voxels[number] = True
+        bench.drafts.add(key, Stroke("", "tab", number, box, voxels))
+    bench.drafts._states.clear()
+    tracemalloc.start()
+    try:
+        played = bench.drafts.played(key, NOTHING)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (played.voxels, played.box[0]) == (128 * 128, slice(100, 101))
+    assert most < 12 * 128**3
+
+
 def test_a_mask_file_that_is_gone_is_said(anna, lab) -> None:
     mask = lab.in_force("s0001")["liver"]
     lab.layout.mask("s0001", "liver", mask.id).unlink()

@@ -68,7 +68,7 @@ def test_killed_while_drawing_every_acknowledged_stroke_is_there(lab: Workspace,
             shape = [b - a for a, b in zip(low, high, strict=True)]
             crop = np.frombuffer(answer.content, np.uint8).reshape(shape, order="F") > 0
             found = Patch(crop, tuple(slice(a, b) for a, b in zip(low, high, strict=True)))
-            assert found.same_as(play(whole, strokes[:known]))
+            assert found.same_as(play(whole, strokes[:known], whole.box))
             last = known
         killer = threading.Timer(0.2 + 0.05 * number, served.kill)
         now = send_until_killed(person, strokes, last, killer)
@@ -84,7 +84,7 @@ def test_killed_while_drawing_every_acknowledged_stroke_is_there(lab: Workspace,
     stored = lab.in_force("s0001")["liver"]
     assert stored.id == done.json()["mask_id"]
     now = Patch(lab.mask_array(stored), whole.box)
-    assert now.same_as(play(whole, strokes[:known]))
+    assert now.same_as(play(whole, strokes[:known], whole.box))
     assert [f for f in examine(lab) if f.severity == "error"] == []
 
 

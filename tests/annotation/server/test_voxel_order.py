@@ -70,7 +70,7 @@ def test_strokes_in_ras_change_exactly_these_voxels_of_the_file(grid: Grid) -> N
             i, j, k = np.rint(np.linalg.solve(grid.affine, world)[:3]).astype(int)
             in_file[i, j, k] = voxels[index]
     whole = Patch(seen, tuple(slice(0, n) for n in seen.shape))
-    landed = order.stored_patch(play(whole, strokes))
+    landed = order.stored_patch(play(whole, strokes, whole.box))
     stored = np.zeros(SHAPE, bool)
     stored[landed.box] = landed.crop
     assert np.count_nonzero(stored != in_file) == 0
