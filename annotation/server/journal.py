@@ -134,8 +134,10 @@ def _require_tail(path: Path, data: bytes, place: int) -> None:
     if place + _HEAD.size > len(data) or not data[place:].strip(b"\0"):
         return
     length, _ = _HEAD.unpack_from(data, place)
-    behind = place + _HEAD.size + length
-    if 0 < length <= LARGEST_RECORD_BYTES and behind >= len(data):
+    is_last = 0 < length <= LARGEST_RECORD_BYTES and place + _HEAD.size + length >= len(data)
+    # The length itself may be what is damaged, so whole records are looked for at every byte.
+    anywhere = range(place + 1, len(data) - _HEAD.size)
+    if is_last and not any(_record_at(data, behind) for behind in anywhere):
         return
     raise JournalError(
         f"{path}: damaged at byte {place} of {len(data)} with more behind it; keep a copy, then "

@@ -49,9 +49,11 @@ def test_a_flipped_bit_in_the_last_record_is_a_tail(journal: Path) -> None:
     assert read_journal(journal).records == (b"first", b"second" * 100)
 
 
-def test_damage_with_whole_records_behind_it_is_refused(journal: Path) -> None:
+@pytest.mark.parametrize("byte", [40, 21, 22, 23, 24, 25], ids=lambda byte: f"byte {byte}")
+def test_damage_with_whole_records_behind_it_is_refused(journal: Path, byte: int) -> None:
+    """Bytes 21 to 24 are the length of the second record: damaged, it may reach beyond the end."""
     data = bytearray(journal.read_bytes())
-    data[40] ^= 1
+    data[byte] ^= 1
     journal.write_bytes(data)
     with pytest.raises(JournalError, match="damaged at byte 21"):
         read_journal(journal)
