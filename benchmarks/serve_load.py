@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -130,7 +131,7 @@ def measure(folder: Path, load: Load, ledger: str, ledger_url: str = "") -> Figu
 
 def _work(person: Annotator, masks: list[tuple[str, str]], load: Load, ends: float) -> Told:
     """Draw on one mask after the other until the time is over."""
-    told, random = Told(), np.random.default_rng(abs(hash(person.name)) % 2**32)
+    told, random = Told(), np.random.default_rng(zlib.crc32(person.name.encode()))
     while True:
         for case_id, structure in masks:
             mask = f"{case_id}/masks/{structure}"

@@ -56,7 +56,11 @@ class Served:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop as a person would."""
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop as a person would, if it runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(60)

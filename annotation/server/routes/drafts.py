@@ -75,13 +75,18 @@ def _key(bench: Workbench, person: Person, case_id: str, structure: str) -> Draf
     return DraftKey(bench.case(case_id).id, bench.structure(structure).name, person.name)
 
 
+def _key_to_change(bench: Workbench, person: Person, case_id: str, structure: str) -> DraftKey:
+    key = _key(bench, person, case_id, structure)
+    bench.require_edit(person, key.case_id)
+    return key
+
+
 @router.post("/lease")
 def take_lease(
     bench: Bench, person: Annotator, case_id: str, structure: str, wish: LeaseWish
 ) -> dict[str, Any]:
     """Take or renew the right to draw, and say from what to go on."""
-    key = _key(bench, person, case_id, structure)
-    bench.require_edit(person, key.case_id)
+    key = _key_to_change(bench, person, case_id, structure)
     if wish.force and not person.is_at_least("reviewer"):
         raise not_allowed("take a mask from somebody who draws on it")
     until = None
@@ -120,8 +125,7 @@ def put_stroke(
     It is kept also where somebody else has the lease: a stroke that was drawn offline must not be
     lost. It stays in this person's own draft, and the revision made of it replaces nobody's.
     """
-    key = _key(bench, person, where.case_id, where.structure)
-    bench.require_edit(person, key.case_id)
+    key = _key_to_change(bench, person, where.case_id, where.structure)
     base = NO_BASE if where.base == "none" else where.base
     if base and bench.drafts.state(key) is None:
         bench.require_mask(base, key.case_id, key.structure)
@@ -153,8 +157,7 @@ def commit(
     bench: Bench, person: Annotator, case_id: str, structure: str, wish: CommitWish
 ) -> JSONResponse:
     """Make a revision of one's draft; 409 where somebody was first, and both are kept."""
-    key = _key(bench, person, case_id, structure)
-    bench.require_edit(person, key.case_id)
+    key = _key_to_change(bench, person, case_id, structure)
     given = wish.model_dump() | {"base": NO_BASE if wish.base in (None, "none") else wish.base}
     done = bench.desk.commit(key, CommitRequest(**given))
     return _committed(bench, key, done)
@@ -165,8 +168,7 @@ def keep(
     bench: Bench, person: Annotator, case_id: str, structure: str, wish: KeepWish
 ) -> JSONResponse:
     """Put a revision that stood back into force, over the one that is there."""
-    key = _key(bench, person, case_id, structure)
-    bench.require_edit(person, key.case_id)
+    key = _key_to_change(bench, person, case_id, structure)
     return _committed(bench, key, bench.desk.keep(key, wish.mask_id, wish.over))
 
 

@@ -5,22 +5,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.workspace import Case, Mask, Provenance, Workspace
+from pipeline.workspace import Workspace
 from tests.fixtures.browser import until
 from tests.fixtures.front_end import WEB
 from tests.fixtures.workbench import drag, open_editor, wait_until_saved
 
 IN_LIVER = "window.__editor.scene.named('liver').voxels"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture
-def lab(
-    workspace: Workspace, add_case: Callable[..., Case], add_masks: Callable[..., dict[str, Mask]]
-) -> Workspace:
-    for case_id in ("s0001", "s0002"):
-        add_masks(add_case(case_id), Provenance("model", "model:btcv"))
-    return workspace
 
 
 @pytest.fixture
