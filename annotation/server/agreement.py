@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 from pipeline.errors import MasksmithError
 from pipeline.workspace import Mask, Workspace
-from pipeline.workspace.mask_change import mask_change
+from pipeline.workspace.mask_change import MaskChange, mask_change
 
 Kind = Literal["intra", "inter"]
 _SHARES = 10_000
+KnownChanges = dict[tuple[str, str], MaskChange]
+"""Ids of the first and the second mask, and how they differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
             yield Reading(kind, made[one], made[other])
 
 
-def agreement(workspace: Workspace, masks: Sequence[Mask]) -> dict[str, Any]:
+def agreement(workspace: Workspace, masks: Sequence[Mask], known: KnownChanges) -> dict[str, Any]:
     """Compare every pair: Dice, and surface Dice at 3 mm.
 
     Parameters
@@ -78,14 +80,19 @@ def agreement(workspace: Workspace, masks: Sequence[Mask]) -> dict[str, Any]:
     workspace : Workspace
     masks : sequence of Mask
         Those of people, oldest first.
+    known : dict
+        What was compared before; new pairs are added. Surfaces take seconds, masks never change.
     """
     rows = []
     for pair in readings(masks):
         spacing = workspace.case(pair.first.case_id).grid.spacing_mm
+        ids = (pair.first.id, pair.second.id)
         try:
-            change = mask_change(workspace.layout, pair.first, pair.second, spacing)
+            if ids not in known:
+                known[ids] = mask_change(workspace.layout, pair.first, pair.second, spacing)
         except MasksmithError:
             continue
+        change = known[ids]
         rows.append((pair.kind, pair.first.structure, change.dice, change.nsd))
     return {
         kind: {

@@ -11,7 +11,7 @@ from typing import Any
 from annotation.effort import EffortReport, effort_report
 from annotation.effort_figures import Effort, group_of
 from annotation.effort_items import PERSONS, basis_order
-from annotation.server.agreement import agreement
+from annotation.server.agreement import KnownChanges, agreement
 from annotation.server.case_cards import CaseCard, CaseCards
 from annotation.server.worklist import newest_choice, round_progress
 from pipeline.workspace import Mask, Workspace
@@ -26,6 +26,7 @@ class Progress:
     def __init__(self, workspace: Workspace, cards: CaseCards) -> None:
         self._workspace, self._cards = workspace, cards
         self._document: dict[str, Any] = {}
+        self._compared: KnownChanges = {}
         self._made = float("-inf")
         self._lock = Lock()
 
@@ -33,13 +34,17 @@ class Progress:
         """Give the figures as plain JSON values."""
         with self._lock:
             if time.monotonic() - self._made > _LOOK_AGAIN_S:
-                self._document = progress_document(self._workspace, self._cards.all())
+                self._document = progress_document(
+                    self._workspace, self._cards.all(), self._compared
+                )
                 self._made = time.monotonic()
             return self._document
 
 
-def progress_document(workspace: Workspace, cards: Mapping[str, CaseCard]) -> dict[str, Any]:
-    """Compute the figures of a workspace."""
+def progress_document(
+    workspace: Workspace, cards: Mapping[str, CaseCard], compared: KnownChanges
+) -> dict[str, Any]:
+    """Compute the figures of a workspace; what was compared is added to what was before."""
     report = effort_report(workspace, by="round")
     total = report.total
     return {
@@ -58,7 +63,7 @@ def progress_document(workspace: Workspace, cards: Mapping[str, CaseCard]) -> di
         "pace": asdict(report.pace) if report.pace else None,
         "left": asdict(report.left),
         "paper": asdict(report.paper),
-        "agreement": agreement(workspace, persons_masks(workspace)),
+        "agreement": agreement(workspace, persons_masks(workspace), compared),
         "problems": list(report.problems),
     }
 

@@ -54,6 +54,25 @@ def test_two_who_drew_at_once_are_two_readings(browse, lab) -> None:
     assert [pair.kind for pair in readings(persons_masks(lab))] == ["inter"]
 
 
+def test_two_masks_are_compared_once(blind_bench, browse, lab, monkeypatch) -> None:
+    from annotation.server import agreement, progress
+
+    monkeypatch.setattr(progress, "_LOOK_AGAIN_S", -1.0)
+    compared, compare = [], agreement.mask_change
+
+    def counted(layout, first, second, spacing_mm):
+        compared.append((first.id, second.id))
+        return compare(layout, first, second, spacing_mm)
+
+    monkeypatch.setattr(agreement, "mask_change", counted)
+    anna, base = browse("anna"), lab.in_force("s0001")["liver"].id
+    draw(anna, base, 2)
+    draw(anna, base, 3, blind=True)
+    first, again = (anna.get("/api/progress").json()["agreement"] for _ in range(2))
+    assert first == again
+    assert len(compared) == first["intra"]["pairs"] == 1
+
+
 def test_the_share_decides_how_much_is_shown_again(browse, lab) -> None:
     anna, base = browse("anna"), lab.in_force("s0001")["liver"].id
     draw(anna, base, 2)
