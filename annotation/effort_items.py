@@ -162,7 +162,7 @@ class _Reader:
             self._basis(mask),
             made.maker.removeprefix("person:"),
             made.created,
-            _seconds_of(made.about),
+            seconds_of(made.about),
             mask,
             parents[0] if parents else None,
         )
@@ -250,7 +250,7 @@ def basis_order(bases: Iterable[str]) -> Iterator[str]:
     yield from sorted(set(bases), key=place)
 
 
-def _seconds_of(about: Mapping[str, str]) -> float | None:
+def seconds_of(about: Mapping[str, str]) -> float | None:
     """Read the seconds a mask took; None for one that changed only as another was drawn over it.
 
     The workbench notes no strokes and no seconds for such a neighbour: the time is the other's.

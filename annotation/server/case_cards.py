@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
-from annotation.effort_items import PERSONS
+from annotation.effort_items import PERSONS, seconds_of
 from pipeline.errors import BadInput
 from pipeline.workspace import Case, Mask, Verdict, Workspace
 from pipeline.workspace.case_findings import case_findings
@@ -212,15 +212,8 @@ def _last_edit(masks: Sequence[Mask], verdicts: Sequence[Verdict]) -> tuple[str 
 
 
 def _seconds(masks: Sequence[Mask], verdicts: Sequence[Verdict]) -> float:
-    drawn = [m.provenance.about.get("seconds") for m in masks if m.origin in PERSONS]
-    return sum(_number(s) for s in drawn) + sum(v.seconds or 0.0 for v in verdicts)
-
-
-def _number(text: Any) -> float:
-    try:
-        return max(float(text or 0), 0.0)
-    except ValueError:
-        return 0.0
+    drawn = [seconds_of(mask.provenance.about) for mask in masks if mask.origin in PERSONS]
+    return sum(seconds or 0.0 for seconds in (*drawn, *(v.seconds for v in verdicts)))
 
 
 def _written_ns(folder: Path) -> int:

@@ -29,11 +29,11 @@ def say(lab, decision: str, structure: str | None = None, case_id: str = "s0001"
     assert result.status == "done", result.note
 
 
-def draw(lab, structure: str, case_id: str = "s0001"):
+def draw(lab, structure: str, case_id: str = "s0001", seconds: str = "30.0"):
     case, base = lab.case(case_id), lab.in_force(case_id)[structure]
     crop = lab.mask_crop(base).copy()
     crop[0, 0, 0] = False
-    made = Provenance("human", "person:anna", parents=(base.id,), about={"seconds": "30.0"})
+    made = Provenance("human", "person:anna", parents=(base.id,), about={"seconds": seconds})
     mask = write_mask(lab.layout, case, structure, crop, made, box=base.box)
     lab.record_masks([mask])
     return mask
@@ -52,6 +52,13 @@ def test_states_of_structures_follow_what_people_do(anna, lab) -> None:
     line = lines(anna)["s0001"]
     assert line["counts"] == {"proposed": 1, "accepted": 1, "absent": 1, "undecided": 101}
     assert (line["to_check"], line["seconds"], line["last_by"]) == (1, 34.0, "rita")
+
+
+def test_a_time_that_cannot_be_read_is_none(anna, lab) -> None:
+    """One mask that says nonsense must not take the whole list away."""
+    for structure, seconds in (("liver", "nan"), ("spleen", "inf"), ("kidney_right", "-5 min")):
+        draw(lab, structure, seconds=seconds)
+    assert lines(anna)["s0001"]["seconds"] == 0.0
 
 
 def test_a_case_that_cannot_be_told_is_excluded_with_its_reason(anna, lab) -> None:
