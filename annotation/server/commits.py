@@ -16,6 +16,7 @@ from typing import Any
 
 from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
+from annotation.server.agreement import is_blind
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
 from annotation.server.volumes import Volumes
@@ -122,11 +123,16 @@ class CommitDesk:
         Raises
         ------
         Refusal
-            409 when yet another one came meanwhile, 404 when there is no such revision.
+            409 when yet another one came meanwhile, 404 when this person has no such revision.
         """
         with self._alone(key.case_id, key.structure):
             record = self.record(key.case_id, key.structure)
             mine = find_mask(record, key.structure, mask_id)
+            if mine.provenance.maker != f"person:{key.by}" or is_blind(mine):
+                raise Refusal(404, "no such revision of yours", "load the case anew")
+            done = [m for m in record.masks if m.provenance.parents == (mine.id, over)]
+            if done and done[-1].provenance.maker == mine.provenance.maker:
+                return self._answer(key, done[-1], record)
             now = record.in_force().get(key.structure)
             if now is None or now.id != over:
                 raise _overtaken(now)
@@ -197,7 +203,7 @@ class CommitDesk:
             "in_force": now is not None and now.id == mask.id,
             "note": _note(record, key.structure, mask, now),
         }
-        if mask.provenance.priority != STOOD_BACK or "blind" in about or now is None:
+        if mask.provenance.priority != STOOD_BACK or is_blind(mask) or now is None:
             return Committed(201, document)
         refusal = _overtaken(now)
         yours = {"mask_id": mask.id, "voxels": mask.voxels}
@@ -303,7 +309,7 @@ def _made_of(record: CaseRecord, key: DraftKey, source: str, digest: str) -> Mas
 
 def _draft_digest(state: DraftState) -> str:
     strokes = [[number, *state.acknowledged[number]] for number in sorted(state.acknowledged)]
-    return digest_of({"base": state.base, "strokes": strokes})
+    return digest_of({"base": state.base, "begun": state.begun, "strokes": strokes})
 
 
 def _request_digest(key: DraftKey, request: CommitRequest) -> str:

@@ -62,6 +62,7 @@ class Stroke:
         In RAS order.
     voxels : ndarray of bool, shape of the box
         After the stroke.
+    created : str
     """
 
     base: str
@@ -69,6 +70,7 @@ class Stroke:
     sequence: int
     box: Box
     voxels: NDArray[np.bool_]
+    created: str = field(default_factory=now_utc)
 
     @property
     def checksum(self) -> int:
@@ -85,7 +87,7 @@ class Stroke:
             "sequence": self.sequence,
             "box": [[side.start, side.stop] for side in self.box],
             "by": by,
-            "created": now_utc(),
+            "created": self.created,
         }
         bits = np.packbits(self.voxels.reshape(-1, order="F")).tobytes()
         return json.dumps(head).encode() + b"\n" + zlib.compress(bits, 1)
@@ -98,7 +100,8 @@ class Stroke:
         size = int(np.prod(shape, dtype=np.int64))
         bits = np.frombuffer(zlib.decompress(packed), np.uint8)
         voxels = np.unpackbits(bits, count=size).view(np.bool_).reshape(shape, order="F")
-        return cls(head["base"], head["client"], int(head["sequence"]), box, voxels)
+        number = int(head["sequence"])
+        return cls(head["base"], head["client"], number, box, voxels, head["created"])
 
 
 @dataclass(slots=True)
@@ -107,11 +110,14 @@ class DraftState:
 
     Attributes
     ----------
+    begun : str
+        When the first stroke came: tells this draft from a later one of the same strokes.
     acknowledged : dict
         Sequence number to (client, checksum).
     """
 
     base: str
+    begun: str
     end: int = 0
     acknowledged: dict[int, tuple[str, int]] = field(default_factory=dict)
 
@@ -166,7 +172,7 @@ class Drafts:
         """
         with self.held(key):
             path = self.path(key)
-            state = self._state(path) or DraftState(stroke.base)
+            state = self._state(path) or DraftState(stroke.base, stroke.created)
             if _is_known(state, stroke):
                 return stroke.sequence
             _check_order(state, stroke)
@@ -213,7 +219,7 @@ class Drafts:
             content = read_journal(path)
             # One after the other: together they may fill the memory.
             for stroke in map(Stroke.from_record, content.records):
-                state = state or DraftState(stroke.base, content.end)
+                state = state or DraftState(stroke.base, stroke.created, content.end)
                 state.acknowledged[stroke.sequence] = (stroke.client, stroke.checksum)
             if state is not None:
                 self._remember(path, state)

@@ -144,12 +144,33 @@ def test_of_two_from_one_base_both_are_kept_and_the_first_counts(browse, lab) ->
     yours = second.json()["yours"]["mask_id"]
     assert lab.in_force("s0001")["liver"].id == first["mask_id"]
     assert {mask.id for mask in lab.masks("s0001", "liver")} == {base, first["mask_id"], yours}
-    kept = ben.post(f"/api/cases/{LIVER}/keep", json={"mask_id": yours, "over": first["mask_id"]})
+    wish = {"mask_id": yours, "over": first["mask_id"]}
+    assert anna.post(f"/api/cases/{LIVER}/keep", json=wish).status_code == 404
+    kept = ben.post(f"/api/cases/{LIVER}/keep", json=wish)
     assert kept.status_code == 201
     now = lab.in_force("s0001")["liver"]
     assert (now.id, now.voxels) == (kept.json()["mask_id"], 12**3 + 1)
-    late = anna.post(f"/api/cases/{LIVER}/keep", json={"mask_id": yours, "over": first["mask_id"]})
+    # The answer was lost: the same request gets the same one.
+    again = ben.post(f"/api/cases/{LIVER}/keep", json=wish)
+    assert (again.status_code, again.json()) == (201, kept.json())
+    late = anna.post(
+        f"/api/cases/{LIVER}/keep", json={"mask_id": first["mask_id"], "over": first["mask_id"]}
+    )
     assert late.status_code == 409
+    assert len(lab.masks("s0001", "liver")) == 4
+
+
+def test_a_blind_reading_is_never_put_into_force(anna, lab) -> None:
+    base = base_of(lab)
+    anna.stroke(LIVER, 1, BOX, FULL, base)
+    first = anna.commit(LIVER, 1, base).json()["mask_id"]
+    anna.stroke(LIVER, 1, BOX, FULL, base)
+    blind = anna.commit(LIVER, 1, base, blind=True).json()["mask_id"]
+    # The very same strokes are a second reading all the same.
+    assert blind != first
+    answer = anna.post(f"/api/cases/{LIVER}/keep", json={"mask_id": blind, "over": first})
+    assert answer.status_code == 404
+    assert lab.in_force("s0001")["liver"].id == first
 
 
 def test_a_prediction_that_came_meanwhile_stops_nobody(anna, lab, add_masks) -> None:
