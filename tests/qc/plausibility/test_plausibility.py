@@ -252,8 +252,32 @@ def test_a_folder_of_masks_and_files_that_do_not_fit(tmp_path, body, phantom_cla
         )
     write_nifti(tmp_path / "ct.nii.gz", body.ct[1:], Grid((60, *body.ct.shape[1:]), np.eye(4)))
     wrong = PlausibilitySettings(input=tmp_path / "ct.nii.gz", segmentation=folder)
-    with pytest.raises(BadInput, match="grids differ"):
+    with pytest.raises(BadInput, match="not on the grid of the CT"):
         list(run_on_files(wrong, SerialEngine()))
+    with pytest.raises(UsageError, match="masksmith preview"):
+        list(run_on_files(PlausibilitySettings(input=folder, segmentation=folder), SerialEngine()))
+
+
+def test_masks_of_a_folder_that_overlap_and_lie_turned_are_checked(
+    tmp_path, body, phantom_class_map
+):
+    write_nifti(tmp_path / "ct.nii.gz", body.ct, body.grid)
+    liver = body.labels == phantom_class_map["liver"].value
+    affine = np.array(body.grid.affine)
+    affine[:3, 3] += affine[:3, 0] * (liver.shape[0] - 1)
+    affine[:3, 0] *= -1
+    for name in ("liver", "spleen"):
+        mask = liver.astype(np.uint8)[::-1]
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, Grid(liver.shape, affine))
+    given = PlausibilitySettings(
+        input=tmp_path / "ct.nii.gz", segmentation=tmp_path / "masks", rules=("overlap",)
+    )
+    (outcome,) = run_on_files(given, SerialEngine())
+    (found,) = outcome.figures["details"]
+    assert (found["kind"], found["figures"]["share_of_smaller"]) == ("overlapping", 1.0)
+    voxel = np.linalg.inv(body.grid.affine) @ (*found["place_mm"], 1.0)
+    assert liver[tuple(np.rint(voxel[:3]).astype(int))]
+    assert "axes turned from" in outcome.note
 
 
 def test_rules_about_what_a_class_map_lacks_are_silent(body):
