@@ -24,6 +24,7 @@ from pipeline.workspace import (
 from pipeline.workspace.case_file import read_ct
 from pipeline.workspace.in_force import paint_order
 from pipeline.workspace.mask_change import mask_change
+from qc.measurement_table import age_years
 from qc.plausibility.checking import PACK_VERSION, Checked, apply_rules
 from qc.plausibility.cohort import Size, size_of
 from qc.plausibility.rules import RULES
@@ -129,11 +130,10 @@ def context_of(record: CaseRecord, class_map: ClassMap) -> Context:
     """Collect what the ledger knows of a case."""
     presence = record.presence(class_map.names)
     absent = {n for n, p in presence.items() if p in (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)}
-    meta = record.case.meta
     return Context(
         sex=sex_of(record.case),
         phase=record.case.phase,
-        age_years=float(age) if (age := meta.get("age", "")).isdecimal() else None,
+        age_years=age_years(record.case.meta),
         decided=frozenset(record.in_force()) & frozenset(class_map.names) | absent,
         absent=frozenset(absent),
         accepted=frozenset(record.accepted()),

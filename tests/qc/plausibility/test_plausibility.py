@@ -20,7 +20,7 @@ from pipeline.workspace import (
     write_case,
     write_label_map_masks,
 )
-from qc.plausibility.case_check import paint
+from qc.plausibility.case_check import context_of, paint
 from qc.plausibility.checking import apply_rules, check_case
 from qc.plausibility.cohort import make_cohort, size_of
 from qc.plausibility.plausibility import STAGE, run, run_on_files
@@ -108,6 +108,14 @@ def test_other_thresholds_and_named_cases_are_checked_anew(workspace, filed):
     assert [f.kind for f in read_findings(workspace.layout, "b")["plausibility"]] == [
         "wrong_side", "wrong_side",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "years"), [("63", 63.0), ("4.5", 4.5), ("sixty", None), ("", None)]
+)
+def test_ages_may_be_broken(add_case, workspace, said, years):
+    add_case("a", meta={"age": said} if said else {})
+    assert context_of(workspace.record("a"), workspace.class_map).age_years == years
 
 
 def test_a_damaged_mask_fails_its_case_alone(workspace, filed):
