@@ -99,7 +99,7 @@ async function startServer() {
   try { await openSession(); } catch (error) { server.trouble = String(error.message || error); }
   showSaved();
   byId("by").hidden = Boolean(server.user);
-  byId("edit").hidden = !server.user;
+  byId("edit").hidden = byId("home").hidden = !server.user;
   showPlateButtons();
   let next = 0;
   setInterval(() => {

@@ -134,7 +134,7 @@ export class Commands {
   accept(): void {
     const entry = this.active;
     if (!entry || !this.editor.scene) return;
-    if (entry.strokes === 0 && entry.maskId === null) {
+    if (entry.voxels === 0) {
       return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
     }
     this.judge("accept", "");

@@ -7,7 +7,7 @@ import { initialState, panelAfter } from "../../src/editor/state.ts";
 
 /** An editor that nothing draws: what is chosen must not depend on what is on the screen yet. */
 function desk() {
-  const entries = ["liver", "spleen"].map((name) => ({ name, state: "proposed", strokes: 0, maskId: "m1", locked: false }));
+  const entries = ["liver", "spleen"].map((name) => ({ name, state: "proposed", strokes: 0, maskId: "m1", voxels: 9, locked: false }));
   const decided: string[] = [];
   const editor = {
     state: initialState(), said: "", brush: null, obstacle: null,
@@ -62,6 +62,13 @@ test("another structure closes what speaks of the one before, and nothing else",
 });
 
 const json = (body: unknown): Response => new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
+
+test("an empty mask is no mask to accept", () => {
+  const { editor, commands, decided, entries } = desk();
+  Object.assign(entries[0], { voxels: 0, strokes: 1 });
+  commands.run("accept");
+  expect([decided, entries[0].state, editor.said]).toEqual([[], "proposed", "liver has no mask yet. Draw it, or press A if it is not there."]);
+});
 
 test("revisions that come late are not offered for another structure", async () => {
   const { editor, commands, entries } = desk();
