@@ -174,6 +174,7 @@ def test_from_a_server_verdicts_go_to_the_ledger(
     page = open_page(f"{address}/gallery/index.html")
     until(page, "server.user === 'ben'")
     assert not page.is_visible("#by")
+    assert not page.is_visible("#export")
     assert page.get_attribute("#home:visible", "href") == "/index.html"
     address_of_liver = "editorAddress(caseById.get('s0001'), placeOf.get('liver'))"
     assert page.evaluate(address_of_liver) == "/editor.html#s0001/liver"

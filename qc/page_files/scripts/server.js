@@ -98,6 +98,7 @@ async function startServer() {
   if (!server.there) return;
   try { await openSession(); } catch (error) { server.trouble = String(error.message || error); }
   showSaved();
+  showFoot();
   byId("by").hidden = Boolean(server.user);
   byId("edit").hidden = byId("home").hidden = !server.user;
   showPlateButtons();
