@@ -213,3 +213,12 @@ describe("masks that overlap", () => {
     expect(volume.boxOf(6, wholeBox(volume.dims))).toBeNull();
   });
 });
+
+test("the largest of more pieces than a call takes arguments", () => {
+  const labels = new Uint8Array(800_000);
+  for (let at = 0; at < labels.length; at += 4) labels[at] = 5;
+  labels[401] = 5;
+  const volume = new LabelVolume([labels.length, 1, 1], [1, 1, 1], labels);
+  keepLargest(volume, 5);
+  expect([labels.indexOf(5), labels.lastIndexOf(5)]).toEqual([400, 401]);
+});
