@@ -215,10 +215,9 @@ describe("masks that overlap", () => {
 });
 
 test("the largest of more pieces than a call takes arguments", () => {
-  const labels = new Uint8Array(800_000);
-  for (let at = 0; at < labels.length; at += 4) labels[at] = 5;
-  labels[401] = 5;
-  const volume = new LabelVolume([labels.length, 1, 1], [1, 1, 1], labels);
+  const volume = emptyVolume([800_000, 1, 1]);
+  for (let at = 0; at < volume.labels.length; at += 4) volume.labels[at] = 5;
+  volume.labels[401] = 5;
   keepLargest(volume, 5);
-  expect([labels.indexOf(5), labels.lastIndexOf(5)]).toEqual([400, 401]);
+  expect([volume.labels.indexOf(5), volume.labels.lastIndexOf(5)]).toEqual([400, 401]);
 });
