@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from annotation.effort import EffortReport
 from annotation.effort_figures import EffortGroup
 from annotation.paper_effort import BY_HAND, ROUGH, SOURCE, spoken_time
-from pipeline.errors import BadInput, NothingToDo, UsageError
-from pipeline.volume import write_file_atomically
+from pipeline.errors import NothingToDo, UsageError
+from pipeline.volume import write_output_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,13 +50,7 @@ def write_effort_plot(report: EffortReport, path: Path) -> None:
     groups = [group for group in report.groups if group.masks]
     if not groups:
         raise NothingToDo("nobody has saved or accepted a mask: there is nothing to draw")
-    data = _drawn(report, groups)
-    try:
-        write_file_atomically(path, data)
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); name a file that may be written"
-        ) from None
+    write_output_file(path, _drawn(report, groups))
 
 
 def _drawn(report: EffortReport, groups: Sequence[EffortGroup]) -> bytes:

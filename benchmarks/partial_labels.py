@@ -9,16 +9,15 @@ are tested on bodies none of them saw.
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.page_tables import write_between_marks
+from benchmarks.page_tables import add_page, tell_tables
 from benchmarks.trained_scores import mean_dice
 from benchmarks.transfer_phantoms import Scan
 from pipeline.anatomy import ClassMap, load_class_map, shipped_configs
@@ -55,12 +54,7 @@ def main() -> int:
     """Measure, print the table, and write it into the page if asked."""
     options = read_options()
     sizes = QUICK if options.quick else FULL
-    began = time.monotonic()
-    text = measured(sizes)
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.page is not None:
-        write_between_marks(options.page, MARK, text)
+    tell_tables(partial(measured, sizes), options.page, MARK)
     return 0
 
 
@@ -68,7 +62,7 @@ def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="make bench-partial", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
-    parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
+    add_page(parser)
     return parser.parse_args()
 
 

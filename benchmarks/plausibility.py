@@ -7,17 +7,14 @@ of severity medium or high that was not there before and names a structure that 
 
 import argparse
 import csv
-import os
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.contender import ROOT
-from benchmarks.page_tables import write_between_marks
+from benchmarks.page_tables import add_page, add_real_data, tell_tables
 from benchmarks.plausibility_bodies import (
     FIRST_SEED,
     REAL_CASE,
@@ -54,17 +51,17 @@ class Task:
 def main() -> int:
     """Measure, print the tables, and write them into the page if asked."""
     options = read_options()
-    began = time.monotonic()
+    tell_tables(partial(measured_tables, options), options.page, MARK)
+    return 0
+
+
+def measured_tables(options: argparse.Namespace) -> str:
+    """Measure, and write every planted error into a file of its own if asked."""
     with ProcessPoolExecutor(options.jobs) as pool:
         rows, clean = measure(options, pool)
     if options.rows is not None:
         write_rows(options.rows, rows)
-    text = tables(rows, clean)
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.page is not None:
-        write_between_marks(options.page, MARK, text)
-    return 0
+    return tables(rows, clean)
 
 
 def read_options() -> argparse.Namespace:
@@ -79,14 +76,9 @@ def read_options() -> argparse.Namespace:
         "--parts", nargs="*", default=list(PARTS), choices=PARTS, help="only these parts"
     )
     parser.add_argument("-j", "--jobs", type=int, default=1, help="cases at a time (default: 1)")
-    parser.add_argument("--page", type=Path, help="page whose marked part takes the tables")
+    add_page(parser)
     parser.add_argument("--rows", type=Path, help="CSV file for every planted error")
-    parser.add_argument(
-        "--real-data",
-        type=Path,
-        default=Path(os.environ.get("MASKSMITH_REAL_DATA") or ROOT.parent / "shared" / "data"),
-        help="folder with the shared real scans",
-    )
+    add_real_data(parser)
     return parser.parse_args()
 
 

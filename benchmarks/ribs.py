@@ -6,7 +6,6 @@ at least 80 % of its voxels got its name.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.contender import ROOT
-from benchmarks.page_tables import write_between_marks
+from benchmarks.page_tables import add_page, add_real_data, tell_tables
 from benchmarks.rib_bodies import (
     REAL_CASE,
     REAL_FILES,
@@ -70,12 +68,11 @@ class Score:
 def main() -> int:
     """Measure, print the table, and write it into the page if asked."""
     options = read_options()
-    began = time.monotonic()
-    text = phantom_table(options.bodies, options.jobs) + "\n" + real_lines(options.real_data)
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.page is not None:
-        write_between_marks(options.page, MARK, text)
+
+    def both() -> str:
+        return phantom_table(options.bodies, options.jobs) + "\n" + real_lines(options.real_data)
+
+    tell_tables(both, options.page, MARK)
     return 0
 
 
@@ -84,13 +81,8 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-ribs", description=__doc__)
     parser.add_argument("--bodies", type=int, default=24, help="how many bodies (default: 24)")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="bodies at a time (default: 1)")
-    parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
-    parser.add_argument(
-        "--real-data",
-        type=Path,
-        default=Path(os.environ.get("MASKSMITH_REAL_DATA") or ROOT.parent / "shared" / "data"),
-        help="folder with the shared real scans",
-    )
+    add_page(parser)
+    add_real_data(parser)
     return parser.parse_args()
 
 

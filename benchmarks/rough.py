@@ -10,7 +10,6 @@ slice only, what lies between being background for one and counting for nothing 
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.page_tables import write_between_marks
+from benchmarks.page_tables import add_page, tell_tables
 from benchmarks.rough_bodies import (
     RIBS,
     STRUCTURES,
@@ -107,7 +106,12 @@ class Learned:
 def main() -> int:
     """Measure, print the tables, and write them into the page if asked."""
     options = read_options()
-    began = time.monotonic()
+    tell_tables(partial(measured_tables, options), options.page, MARK)
+    return 0
+
+
+def measured_tables(options: argparse.Namespace) -> str:
+    """Make the models in a folder that is gone afterwards, and tabulate what they learned."""
     with tempfile.TemporaryDirectory(dir=options.work_dir) as scratch:
         bench = Bench(
             options.bodies,
@@ -117,12 +121,7 @@ def main() -> int:
             options.iterations,
             Path(scratch),
         )
-        text = tables(bench)
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.page is not None:
-        write_between_marks(options.page, MARK, text)
-    return 0
+        return tables(bench)
 
 
 def read_options() -> argparse.Namespace:
@@ -135,7 +134,7 @@ def read_options() -> argparse.Namespace:
     add = partial(parser.add_argument, type=float)
     add("--spacing-mm", default=5.0, help="voxel size (default: 5)")
     add("--error-mm", default=5.0, help="standard deviation at the border (default: 5)")
-    parser.add_argument("--page", type=Path, help="page whose marked part takes the tables")
+    add_page(parser)
     parser.add_argument("--work-dir", type=Path, help="where the models are made, and deleted")
     return parser.parse_args()
 

@@ -27,7 +27,8 @@ def main() -> int:
     """Simulate, print the table, and write it and the figure into the page's folder if asked."""
     options = read_options()
     words = ["simulate", "--out", str(options.out), "--strategies", options.strategies]
-    code = masksmith([*words, "--iterations", str(options.iterations), *options.more])
+    words += ["--iterations", str(options.iterations), "--new-cases", str(options.new_cases)]
+    code = masksmith([*words, *options.more])
     if code:
         return code
     simulation = read_results(options.out)
@@ -45,6 +46,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--strategies", default="random,uncertainty")
     parser.add_argument("--iterations", type=int, default=300, help="steps of each training")
+    parser.add_argument("--new-cases", type=int, default=8, help="bodies each model is scored on")
     parser.add_argument("--page", type=Path, help="page whose marked part takes the table")
     options, more = parser.parse_known_args()
     options.more = more

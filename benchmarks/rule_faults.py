@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from benchmarks.plausibility_bodies import class_map_104
 from pipeline.phantom import BodySettings, make_body
+from pipeline.volume.claims import Overlapping
 from pipeline.workspace import Finding
 from qc.planting import Grade, Planted, Subject, draw_for, plant
 from qc.plausibility.case_check import paint
 from qc.plausibility.checking import apply_rules
 from qc.plausibility.rules import RULES
 from qc.plausibility.scene import make_scene
-from qc.plausibility.scene_measures import Changed, Context, Overlapping
+from qc.plausibility.scene_measures import Changed, Context
 from qc.plausibility.thresholds import shipped_thresholds
 
 SPACING_MM = 3.5

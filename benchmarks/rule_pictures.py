@@ -21,7 +21,7 @@ from pipeline.volume import write_file_atomically
 from qc.look import BACKGROUND, DIM, FLAG_MEDIUM, TEXT, font
 from qc.planting import Subject
 from qc.plausibility.wording import spoken
-from qc.slice_tiles import PLANES, TileView, draw_tile
+from qc.slice_tiles import PLANES, TileView, colours_of, draw_tile, shown_labels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,9 +94,9 @@ def _tile(
     ct = _ct_of(subject)
     if found.fault.view == "through":
         ct, only = ct.max(axis=1, keepdims=True), _seen_from_behind(only)
-    colours = _colours(subject)
+    colours = colours_of(subject.class_map)
     tile = draw_tile(ct, only, view, _window(found, subject), colours, 0)
-    shown = _label_of_pixels(only, view)
+    shown = shown_labels(only, view)
     marked = shown > 0
     tile[marked] = (1 - _FILL) * tile[marked] + _FILL * colours[shown[marked]]
     return tile, {
@@ -104,16 +104,6 @@ def _tile(
         for name in named
         if (place := _room_for_name(shown == subject.value(name))) is not None
     }
-
-
-def _label_of_pixels(labels: Labels, view: TileView) -> Labels:
-    """Give the label at each pixel of a tile; 0 outside the volume."""
-    plane = np.pad(np.take(labels, view.index, axis=view.plane.normal), 1)
-    across, up = (
-        np.clip(np.rint(at) + 1, 0, size - 1).astype(int)
-        for at, size in zip(view.sampled(), plane.shape, strict=True)
-    )
-    return np.asarray(plane[across[None, :], up[:, None]])
 
 
 def _room_for_name(mask: NDArray[np.bool_]) -> tuple[float, float] | None:
@@ -190,13 +180,6 @@ def _window(found: Found, subject: Subject) -> Window:
     about = subject.class_map[found.finding.structures[0]]
     is_bone = about.category == "bone" or found.fault.view == "through"
     return WINDOWS["bone" if is_bone else "soft"]
-
-
-def _colours(subject: Subject) -> NDArray[np.uint8]:
-    colours = np.zeros((max(subject.class_map.values) + 1, 3), np.uint8)
-    for structure in subject.class_map:
-        colours[structure.value] = structure.colour
-    return colours
 
 
 def _short(name: str) -> str:

@@ -10,10 +10,10 @@ import math
 import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import transfer_real
-from benchmarks.contender import ROOT
-from benchmarks.page_tables import write_between_marks
+from benchmarks.page_tables import add_page, add_real_data, tell_tables
 from benchmarks.trained_scores import dice_of, mean_dice
 from benchmarks.transfer_phantoms import (
     CarriedHeart,
@@ -76,34 +75,29 @@ def main() -> int:
     """Measure, print the tables, and write them into the page if asked."""
     options = read_options()
     sizes = QUICK if options.quick else FULL
+    tell_tables(partial(all_tables, sizes, options.real_data), options.page, MARK)
+    return 0
+
+
+def all_tables(sizes: Sizes, real_data: Path) -> str:
+    """Answer the three questions."""
     class_map = load_class_map(shipped_configs() / "class_map.yaml")
-    began = time.monotonic()
-    text = "\n".join(
+    return "\n".join(
         [
             carried_table(sizes, class_map),
             models_table(sizes, class_map),
-            real_table(options.real_data),
-            lesion_line(options.real_data),
+            real_table(real_data),
+            lesion_line(real_data),
         ]
     )
-    print(text)
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    if options.page is not None:
-        write_between_marks(options.page, MARK, text)
-    return 0
 
 
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="make bench-transfer", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
-    parser.add_argument("--page", type=Path, help="page whose marked part takes the tables")
-    parser.add_argument(
-        "--real-data",
-        type=Path,
-        default=Path(os.environ.get("MASKSMITH_REAL_DATA") or ROOT.parent / "shared" / "data"),
-        help="folder with the shared real scans",
-    )
+    add_page(parser)
+    add_real_data(parser)
     return parser.parse_args()
 
 

@@ -145,7 +145,7 @@ def aging_study(workspace: Workspace, request: AgingRequest) -> AgingStudy:
 
 
 def _parts(text: str, class_map: ClassMap) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split("+"))
+    names = tuple(dict.fromkeys(name.strip() for name in text.split("+")))
     unknown = [name for name in names if name not in class_map]
     if unknown:
         from difflib import get_close_matches

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadInput
 from qc.aging import AgingStudy, Curve
 from qc.aging_figure import draw_aging
 from qc.figure_style import save_png
@@ -38,10 +37,6 @@ def write_aging(study: AgingStudy, curves: Sequence[Curve], out: Path) -> list[s
     BadInput
         If the folder cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{out}: no folder can be made there ({error.strerror})") from None
     tables: dict[str, tuple[dict[str, type], list[Row]]] = {
         "points.csv": (POINTS, [asdict(point) for point in study.points]),
         "fits.csv": (FITS, [fit_row(curve) for curve in curves]),

@@ -3,7 +3,6 @@
 Only the files of the masks are read, and of a case only the box around them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.volume import Box, grow_box, write_file_atomically
 from pipeline.workspace import Case, read_mask
 from qc.look import BACKGROUND, DIM, LINE, TEXT, WARN, Colour, font
-from qc.png_encoding import encode_png
+from qc.png_encoding import digest_inside, encode_png
 from qc.scene import Framing, Side, Tile, Views
 from qc.surfaces import Body, Surface, make_body
 
@@ -95,18 +94,6 @@ class Group:
 
     heading: str
     bodies: Sequence[tuple[Surface, Colour]]
-
-
-def digest_inside(path: Path) -> str | None:
-    """Read the digest that a picture bears; None if it bears none or is not there."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            said = json.loads(image.info.get("masksmith", "null"))
-    except (OSError, ValueError, SyntaxError):
-        return None
-    return said.get("digest") if isinstance(said, dict) else None
 
 
 def draw_close_up(task: CloseUpTask) -> Path:

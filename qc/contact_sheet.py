@@ -18,7 +18,7 @@ from pipeline.anatomy.windows import WINDOWS, Window, window_for
 from pipeline.volume import Box, Grid, canonical_view, label_boxes
 from pipeline.workspace import Finding
 from qc.look import BACKGROUND, DIM, TEXT, WARN, Colour, font
-from qc.slice_tiles import PLANES, Pixels, TileView, draw_tile
+from qc.slice_tiles import PLANES, Pixels, TileView, colours_of, draw_tile
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -155,7 +155,7 @@ def draw_contact_sheet(scan: SheetScan, items: Sequence[SheetItem], class_map: C
     image = Image.new("RGB", (width, height), BACKGROUND)
     pen = ImageDraw.Draw(image)
     _write_header(pen, scan, len(items))
-    colours = _colours(class_map)
+    colours = colours_of(class_map)
     for number, item in enumerate(shown):
         left = _MARGIN_PX + (number % columns) * (_ITEM_PX + _BETWEEN_PX)
         top = _HEADER_PX + 8 + (number // columns) * (_WORDS_PX + _TILE_PX)
@@ -224,14 +224,6 @@ def _span(
 def _voxel_of(place_mm: tuple[float, float, float], grid: Grid) -> NDArray[np.float64]:
     homogeneous = np.linalg.solve(grid.affine, np.array([*place_mm, 1.0]))
     return np.asarray(np.clip(homogeneous[:3], 0, np.array(grid.shape) - 1))
-
-
-def _colours(class_map: ClassMap) -> NDArray[np.uint8]:
-    colours = np.zeros((max(class_map.values, default=0) + 1, 3), np.uint8)
-    colours[0] = TEXT
-    for structure in class_map:
-        colours[structure.value] = structure.colour
-    return colours
 
 
 def _write_header(pen: "ImageDraw", scan: SheetScan, items: int) -> None:

@@ -6,8 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BadInput
-from pipeline.volume import write_file_atomically
+from pipeline.volume import write_output_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,9 +52,4 @@ def save_png(figure: Figure, path: Path) -> None:
     """
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    try:
-        write_file_atomically(path, buffer.getvalue())
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); name a folder that may be written"
-        ) from None
+    write_output_file(path, buffer.getvalue())

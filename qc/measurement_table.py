@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadInput, UsageError
-from pipeline.volume import Measurement, write_file_atomically
+from pipeline.errors import UsageError
+from pipeline.volume import Measurement, write_output_file
 from pipeline.workspace import CaseRecord, Presence
 
 ENDINGS = (".csv", ".parquet", ".json")
@@ -132,13 +132,7 @@ def write_table(path: Path, columns: Mapping[str, type], rows: Sequence[Row]) ->
         If the file cannot be written.
     """
     encode = {".csv": _csv, ".parquet": _parquet, ".json": _json}[table_ending(path)]
-    data = encode(columns, rows)
-    try:
-        write_file_atomically(path, data)
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); name a file that may be written"
-        ) from None
+    write_output_file(path, encode(columns, rows))
 
 
 def _csv(columns: Mapping[str, type], rows: Sequence[Row]) -> bytes:

@@ -92,7 +92,11 @@ class _CaseWriter:
         return {
             "id": case.id,
             "phase": case.phase or "",
-            "meta": [f"{key} {case.meta[key]}" for key in _SHOWN_META if case.meta.get(key)],
+            "meta": [
+                f"{key.replace('_', ' ')} {case.meta[key]}"
+                for key in _SHOWN_META
+                if case.meta.get(key)
+            ],
             "site": str(case.meta.get("site") or case.meta.get("institute") or ""),
             "scanner": scanner_of(case.meta),
             "grid": str(case.grid).partition(", origin")[0],

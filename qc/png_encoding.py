@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
@@ -43,6 +44,18 @@ def encode_png(
         chunks.append(_chunk(b"tEXt", b"masksmith\0" + json.dumps(said).encode("ascii")))
     chunks += [_chunk(b"IDAT", isal_zlib.compress(rows.data, _LEVEL)), _chunk(b"IEND", b"")]
     return _SIGNATURE + b"".join(chunks)
+
+
+def digest_inside(path: Path) -> str | None:
+    """Read the digest among a picture's words; None if it bears none or is not there."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            said = json.loads(str(image.info.get("masksmith", "null")))
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return said.get("digest") if isinstance(said, dict) else None
 
 
 def _rows(pixels: NDArray[np.generic], way: int) -> NDArray[np.uint8]:

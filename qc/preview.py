@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.stage import FileCommand, StageSettings
-from pipeline.volume import Grid
+from pipeline.volume import Grid, occurring_values
 from pipeline.volume.label_reading import Segmentation
 from pipeline.workspace import Finding
 from qc.drawing import Style
@@ -59,9 +59,9 @@ class Seen:
 
 def suspicions_about(seen: Seen, style: Style, thresholds: Thresholds) -> tuple[Finding, ...]:
     """Apply the rules of plausibility; what cannot be checked is not suspected."""
-    context = Context(decided=seen.segmentation.covered)
-    labels = seen.segmentation.labels
-    scene = make_scene(labels, seen.grid, style.class_map, seen.ct, context)
+    read = seen.segmentation
+    context = Context(decided=read.covered, overlaps=read.overlaps)
+    scene = make_scene(read.labels, seen.grid, style.class_map, seen.ct, context)
     return check_case(scene, thresholds)
 
 
@@ -79,8 +79,8 @@ def draw_preview(
     suspicious : tuple of Finding
         What is outlined.
     """
-    there = np.isin(style.class_map.values, np.unique(seen.segmentation.labels))
-    sources: dict[str, Any] = {"file": int(np.count_nonzero(there))}
+    there = set(style.class_map.values) & set(occurring_values(seen.segmentation.labels))
+    sources: dict[str, Any] = {"file": len(there)}
     info = CaseInfo(seen.name, sources=sources, suspicious=suspicious)
     subject = Subject(seen.segmentation.labels, seen.grid, seen.ct, info)
     return render_case(subject, style.class_map, style.rules, style.settings, driver=driver)

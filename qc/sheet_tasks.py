@@ -1,6 +1,5 @@
 """Contact sheets of a workspace: a case with findings gets one, drawn anew only when it changes."""
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from qc.contact_sheet import (
     items_of_findings,
 )
 from qc.drawing import paint_masks
-from qc.png_encoding import encode_png
+from qc.png_encoding import digest_inside, encode_png
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def draw_contact_sheets(
         task = sheet_task(workspace, record)
         if task is None:
             workspace.layout.contact_sheet(record.case.id).unlink(missing_ok=True)
-        elif again or _drawn_digest(task.file) != task.digest:
+        elif again or digest_inside(task.file) != task.digest:
             tasks.append(task)
     for result in engine.map(draw_sheet, tasks, timeout_s=_TIMEOUT_S):
         if result.value is None:
@@ -115,15 +114,3 @@ def draw_sheet(task: SheetTask) -> int:
     data = encode_png(pixels, {"case": task.case.id, "digest": task.digest})
     write_file_atomically(task.file, data)
     return len(data)
-
-
-def _drawn_digest(path: Path) -> str | None:
-    """Read from a sheet what it was drawn from; None if there is none or it is damaged."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            said = json.loads(str(image.info.get("masksmith", "null")))
-    except (OSError, ValueError, SyntaxError):
-        return None
-    return said.get("digest") if isinstance(said, dict) else None

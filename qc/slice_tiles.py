@@ -5,12 +5,14 @@ the left; sagittal with the front at the left.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.anatomy import ClassMap
 from pipeline.anatomy.windows import Window
-from qc.look import PANEL
+from qc.look import PANEL, TEXT
 
 Pixels = NDArray[np.uint8]
 
@@ -86,6 +88,26 @@ class TileView:
         return column, row
 
 
+def colours_of(class_map: ClassMap) -> Pixels:
+    """Give the colour of each label value, shape (n, 3); that of no structure stands at 0."""
+    colours = np.zeros((max(class_map.values, default=0) + 1, 3), np.uint8)
+    colours[0] = TEXT
+    for structure in class_map:
+        colours[structure.value] = structure.colour
+    return colours
+
+
+def shown_labels(labels: NDArray[np.integer[Any]], view: TileView) -> NDArray[np.int64]:
+    """Give the label at each pixel of a tile, the nearest voxel's; 0 outside the volume."""
+    plane, at = _plane(labels, view), view.sampled()
+    across, up = (
+        np.clip(np.rint(index), 0, size - 1).astype(np.intp)
+        for index, size in zip(at, plane.shape, strict=True)
+    )
+    shown = plane[across[None, :], up[:, None]]
+    return np.where(_inside(at, plane.shape), shown, 0).astype(np.int64)
+
+
 def draw_tile(
     ct: NDArray[np.int16],
     labels: NDArray[np.unsignedinteger],
@@ -118,7 +140,7 @@ def draw_tile(
     tile[~inside] = PANEL
     if not inside.any():
         return tile
-    shown = _nearest(_plane(labels, view), at)
+    shown = shown_labels(labels, view)
     edges = _edges(shown) & (shown != value)
     tile[edges] = _mixed(tile[edges], _light(colours)[_known(shown[edges], colours)])
     if value:
@@ -157,19 +179,7 @@ def _grey(
     return np.asarray(np.clip((hu - low) / (high - low), 0, 1) * _WHITE, np.uint8)
 
 
-def _nearest(
-    plane: NDArray[np.generic], at: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> NDArray[np.unsignedinteger]:
-    """Sample labels at the nearest voxel; 0 outside the volume."""
-    across, up = (
-        np.clip(np.rint(index), 0, size - 1).astype(np.intp)
-        for index, size in zip(at, plane.shape, strict=True)
-    )
-    shown = plane[across[None, :], up[:, None]]
-    return np.where(_inside(at, plane.shape), shown, 0).astype(np.int64)
-
-
-def _edges(shown: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+def _edges(shown: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Find the pixels of a label that have another label beside or below them."""
     other = np.zeros(shown.shape, np.bool_)
     down, across = shown[1:] != shown[:-1], shown[:, 1:] != shown[:, :-1]
@@ -191,7 +201,7 @@ def _mixed(under: Pixels, over: Pixels) -> Pixels:
     return np.asarray((1 - _OTHERS_OPACITY) * under + _OTHERS_OPACITY * over, np.uint8)
 
 
-def _known(values: NDArray[np.unsignedinteger], colours: Pixels) -> NDArray[np.intp]:
+def _known(values: NDArray[np.int64], colours: Pixels) -> NDArray[np.intp]:
     """Turn label values that have no colour into 0."""
     return np.where(values < len(colours), values, 0).astype(np.intp)
 

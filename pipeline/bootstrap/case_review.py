@@ -30,6 +30,7 @@ from pipeline.workspace import (
     read_mask,
 )
 from pipeline.workspace.in_force import paint_order
+from qc.plausibility.thresholds import shipped_thresholds
 from qc.plausibility.vertebra_numbers import read_vertebrae, vertebra_findings
 
 OVERLAPS, VERTEBRAE = "bootstrap:overlaps", "bootstrap:vertebrae"
@@ -130,7 +131,10 @@ def review_case(task: ReviewTask) -> Review:
     return Review(
         merged,
         overlap_report(overlaps, find_agreements(seen)),
-        {OVERLAPS: overlap_findings(overlaps), VERTEBRAE: vertebra_findings(vertebrae)},
+        {
+            OVERLAPS: overlap_findings(overlaps),
+            VERTEBRAE: vertebra_findings(vertebrae, shipped_thresholds()),
+        },
     )
 
 

@@ -50,7 +50,7 @@ def plant_command(
     seed: int,
     **names: list[str] | None,
 ) -> None:
-    """Copy cases, plant one error in each copy, and put them into the gallery's queue.
+    """Put copies of cases with one error each into the gallery.
 
     Run masksmith plausibility and masksmith gallery afterwards, so that they look like the rest.
     """
@@ -127,7 +127,7 @@ def list_command(call: Call) -> None:
 )
 @pass_call
 def report_command(call: Call, /, count_undecided: bool) -> None:
-    """Say what share of the planted errors people, and the rules, caught."""
+    """Say what share of the planted errors was caught, and by whom."""
     from qc.audit import audit_report
 
     workspace = call.open_workspace()
@@ -168,7 +168,7 @@ def _rows(people: Catches, everybody: list[Catches], group: str) -> list[tuple[o
 @click.argument("cases", metavar="[CASE]...", nargs=-1)
 @pass_call
 def remove_command(call: Call, cases: tuple[str, ...]) -> None:
-    """Take planted cases out again; what people said of them stays in the report.
+    """Take planted cases out; what people said of them stays.
 
     Without names: all. Take in verdicts that were exported from the gallery first, and draw the
     gallery anew afterwards.

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.call import Call, pass_call
 from pipeline.cli.group import Command
 from pipeline.cli.output import plain, write_json
-from pipeline.errors import BadInput, NothingToDo
+from pipeline.errors import NothingToDo
 
 _COLUMNS: dict[str, type] = {"panel": str, "value": str, "cases": int}
 
@@ -29,7 +29,7 @@ def command(call: Call, /, out: Path) -> None:
 
     What is not known is drawn as a bar of its own; excluded cases are left out and counted.
     """
-    from pipeline.volume import write_file_atomically
+    from pipeline.volume import write_output_file
     from qc.cohort import cohort_of
     from qc.cohort_figure import draw_cohort, heading
     from qc.figure_style import save_png
@@ -39,15 +39,11 @@ def command(call: Call, /, out: Path) -> None:
     cohort = cohort_of(workspace)
     if not cohort.cases:
         raise NothingToDo(f"{workspace.path}: no case; take CTs in with 'masksmith intake'")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{out}: no folder can be made there ({error.strerror})") from None
     save_png(draw_cohort(cohort), out / "cohort.png")
     rows = [row for panel in cohort.panels for row in panel.rows()]
     write_table(out / "cohort.csv", _COLUMNS, rows)
     document = json.dumps(plain(cohort), indent=2, ensure_ascii=False) + "\n"
-    write_file_atomically(out / "cohort.json", document.encode())
+    write_output_file(out / "cohort.json", document.encode())
     if call.as_json:
         write_json(cohort)
         return

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.call import Call, pass_call
 from pipeline.cli.group import Command
 from pipeline.cli.output import write_json, write_table
-from pipeline.errors import BadInput, NothingToDo
+from pipeline.errors import NothingToDo
 
 if TYPE_CHECKING:
     from annotation.effort import By, EffortReport
@@ -186,15 +186,10 @@ def _write_csv(report: EffortReport, path: Path) -> None:
     from io import StringIO
 
     from annotation.effort_figures import COLUMNS
-    from pipeline.volume import write_file_atomically
+    from pipeline.volume import write_output_file
 
     text = StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(effort.to_dict() for effort in report.efforts)
-    try:
-        write_file_atomically(path, text.getvalue().encode())
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); name a file that may be written"
-        ) from None
+    write_output_file(path, text.getvalue().encode())

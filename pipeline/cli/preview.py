@@ -54,6 +54,12 @@ class _Files:
     segmentation: Path
     output: Path
     sheet: Path | None
+    force: bool
+
+    @property
+    def picks(self) -> Path:
+        """The pick map, beside the picture."""
+        return self.output.with_suffix(".picks.png")
 
 
 def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
@@ -78,7 +84,7 @@ def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
             if path.suffix.lower() != ".png":
                 raise UsageError(f"{path}: expected a file that ends in .png")
             refuse_existing(path, force=force)
-        files = _Files(v.pop("ct"), v.pop("segmentation"), output, sheet)
+        files = _Files(v.pop("ct"), v.pop("segmentation"), output, sheet, force)
         run(command, call_of(inner), flags_given(inner, v), files)
 
     params = [*ct_and_labels_options(), output, sheet, force, *options]
@@ -97,6 +103,8 @@ def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _File
     settings = load_settings(command, call.configs_path, flags)
     if not isinstance(settings, PreviewSettings):
         raise TypeError(f"expected PreviewSettings, found {type(settings).__name__}")
+    if settings.pick_map:
+        refuse_existing(files.picks, force=files.force)
     class_map = class_map_for_files(call, settings.class_map)
     style, driver = preview_style(call.configs_path, class_map[0])
     read = read_ct_and_labels(call, (files.ct, files.segmentation), class_map, ignore_unknown=True)
@@ -105,7 +113,7 @@ def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _File
     picture = draw_preview(seen, style, driver, found)
     output.parent.mkdir(parents=True, exist_ok=True)
     if settings.pick_map:
-        write_file_atomically(output.with_suffix(".picks.png"), picture.pick_map.png())
+        write_file_atomically(files.picks, picture.pick_map.png())
     if files.sheet is not None:
         _write_sheet(files.sheet, read, found, class_map[0])
     write_file_atomically(output, encode_png(picture.pixels, {"case": read.name}))

@@ -20,12 +20,10 @@ _ROLES = ("annotator", "reviewer", "admin")
 
 @click.group("users", cls=Group)
 def command() -> None:
-    r"""Add, list and remove the people who may sign in to the workbench (masksmith serve).
+    """Add, list and remove the people who may sign in to the workbench (masksmith serve).
 
-    \b
-    annotator  draws and decides in cases that are free or assigned to them
-    reviewer   also in everybody's cases, assigns cases, takes leases over
-    admin      as a reviewer
+    An annotator draws and decides in cases that are free or assigned to them; a reviewer also in
+    everybody's, assigns cases and takes leases over; an admin may what a reviewer may.
     """
 
 

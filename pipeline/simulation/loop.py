@@ -147,8 +147,9 @@ class Loop:
                 truth = self.bodies.truth(body)
                 annotate_case(workspace, Task(case, truth, number, seed), annotator)
 
-    def _train(self, workspace: Workspace, number: int) -> None:
-        settings = RetrainSettings.model_validate(
+    def round_settings(self, number: int) -> RetrainSettings:
+        """Give the settings of a round's training."""
+        return RetrainSettings.model_validate(
             {
                 "round": number,
                 "profile": _RECIPE,
@@ -163,7 +164,9 @@ class Loop:
                 "next_cases": {"count": 0},
             }
         )
-        report = run_stage(STAGE, workspace, settings, self.engine)
+
+    def _train(self, workspace: Workspace, number: int) -> None:
+        report = run_stage(STAGE, workspace, self.round_settings(number), self.engine)
         if report.failures:
             first = report.failures[0]
             raise MasksmithError(f"{workspace.path}, round {number}: {first.subject}: {first.note}")

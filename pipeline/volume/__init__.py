@@ -17,6 +17,7 @@ from pipeline.volume.atomic_file import (
     is_partial,
     remove_partial_files,
     write_file_atomically,
+    write_output_file,
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes, occurring_values
 from pipeline.volume.grid import Grid, GridMismatch
@@ -72,4 +73,5 @@ __all__ = [
     "to_canonical",
     "write_file_atomically",
     "write_nifti",
+    "write_output_file",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.errors import BadInput
+
 PARTIAL_SUFFIX = ".part"
 
 
@@ -56,6 +58,22 @@ def write_file_atomically(path: Path, data: bytes) -> None:
     """Write bytes to ``path`` so that no half-written file is ever seen there."""
     with atomic_path(path) as partial:
         partial.write_bytes(data)
+
+
+def write_output_file(path: Path, data: bytes) -> None:
+    """Write a file that a person named, atomically.
+
+    Raises
+    ------
+    BadInput
+        When it cannot be written.
+    """
+    try:
+        write_file_atomically(path, data)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be written ({error.strerror}); name a place that may be written"
+        ) from None
 
 
 def _flush(path: Path, flags: int) -> None:

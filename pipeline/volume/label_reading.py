@@ -6,7 +6,7 @@ the class map does not know, another grid than the CT's.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput
 from pipeline.volume.boxes import Box, bounding_box, occurring_values
+from pipeline.volume.claims import Claims, Overlapping
 from pipeline.volume.grid import Grid
 from pipeline.volume.label_files import CaseFiles, find_case_files
 from pipeline.volume.nifti import NiftiVolume, read_nifti
@@ -42,6 +43,8 @@ class Segmentation:
         What stands for nothing in the class map: label values, or names of files.
     notes : tuple of str
         What a person should know, such as that axes were turned.
+    overlaps : tuple of Overlapping
+        Masks of a folder that claim the same voxels.
     """
 
     labels: NDArray[np.unsignedinteger[Any]]
@@ -49,6 +52,7 @@ class Segmentation:
     covered: frozenset[str]
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    overlaps: tuple[Overlapping, ...] = ()
 
 
 def read_segmentation(
@@ -67,7 +71,7 @@ def read_segmentation(
         anything else is refused.
     ignore_unknown : bool
         Whether values or names that the class map does not know are told in ``unknown`` instead
-        of being refused.
+        of being refused. If it knows none at all, it is another class map, and is refused.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def read_segmentation(
     )
     labels = np.asfortranarray(placed.labels)
     notes = (*found.notes, placed.note) if placed.note else found.notes
-    return Segmentation(labels, grid, found.covered, found.unknown, notes)
+    return replace(found, labels=labels, grid=grid, notes=notes)
 
 
 def read_placed(path: Path) -> NiftiVolume:
@@ -171,7 +175,8 @@ def _the_one_case(path: Path, class_map: ClassMap) -> CaseFiles:
     if len(cases) > 1:
         raise BadInput(
             f"{path}: holds {len(cases)} cases ({listed(case.case_id for case in cases)}); "
-            "name the label map or the folder of masks of one"
+            "name the label map or the folder of masks of one; if these are the masks of one, no "
+            f"name is in class map '{class_map.name}': name the right one with --class-map"
         )
     return cases[0]
 
@@ -179,8 +184,9 @@ def _the_one_case(path: Path, class_map: ClassMap) -> CaseFiles:
 def _read_label_map(files: CaseFiles, class_map: ClassMap, ignore_unknown: bool) -> Segmentation:
     volume = read_placed(files.place)
     labels = np.asfortranarray(whole_numbers(volume.array, files.place))
-    unknown = tuple(str(v) for v in occurring_values(labels) if v not in class_map.names_by_value)
-    if unknown and not ignore_unknown:
+    values = occurring_values(labels)
+    unknown = tuple(str(value) for value in values if value not in class_map.names_by_value)
+    if unknown and (not ignore_unknown or len(unknown) == len(values)):
         raise BadInput(
             f"{files.place}: found the label values {listed(unknown)}, which stand for nothing in "
             f"class map '{class_map.name}'; name the right one with --class-map"
@@ -201,11 +207,12 @@ def _read_folder(files: CaseFiles, class_map: ClassMap, ignore_unknown: bool) ->
     for name in others:
         painting.add(name, read_placed(files.masks[name]), files.masks[name])
     notes: tuple[str, ...] = ()
-    if painting.shared_voxels:
-        notes = (
-            f"{painting.shared_voxels:,} voxels in several masks: the smaller structure has them",
-        )
-    return Segmentation(painting.labels, volume.grid, frozenset(files.masks), files.unknown, notes)
+    shared = painting.claims.shared_voxels
+    if shared:
+        notes = (f"{shared:,} voxels in several masks: the smaller structure has them",)
+    overlaps = painting.claims.overlaps(class_map.names_by_value)
+    covered = frozenset(files.masks)
+    return Segmentation(painting.labels, volume.grid, covered, files.unknown, notes, overlaps)
 
 
 class _Painting:
@@ -213,7 +220,7 @@ class _Painting:
 
     def __init__(self, grid: Grid, class_map: ClassMap) -> None:
         self.labels = np.zeros(grid.shape, class_map.dtype, order="F")
-        self.shared_voxels = 0
+        self.claims = Claims(grid)
         self._grid = grid
         self._class_map = class_map
         # Background loses against everything.
@@ -230,6 +237,6 @@ class _Painting:
         value = self._class_map[name].value
         self._voxels[value] = np.count_nonzero(crop)
         painted = self.labels[box]
+        self.claims.add(value, crop, box, painted)
         before = painted[crop]
-        self.shared_voxels += int(np.count_nonzero(before))
         painted[crop] = np.where(self._voxels[before] > self._voxels[value], value, before)

@@ -1,5 +1,6 @@
 """Whether a person, or the rules, caught what is wrong in a planted case."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from pipeline.errors import BadInput
@@ -9,6 +10,7 @@ from qc.planting.given_away import given_away
 
 RULES_MAKER = "plausibility"
 _ABSENT = ("absent_fov", "absent_anatomy")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def is_caught(truth: PlantTruth, verdicts: Sequence[Verdict]) -> bool:
@@ -44,7 +46,7 @@ def _has_mask(truth: PlantTruth, structure: str) -> bool:
 
 
 def _named(names: Iterable[str], reason: str) -> bool:
-    said = f" {' '.join(reason.lower().replace('_', ' ').split())} "
+    said = f" {' '.join(_WORD.findall(reason.lower()))} "
     return any(f" {name.replace('_', ' ').lower()} " in said for name in names)
 
 

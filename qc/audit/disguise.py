@@ -19,7 +19,7 @@ def disguised_id(like: str, taken: Collection[str], rng: np.random.Generator) ->
     """Give an id of the same sort as another one that no case has.
 
     ``s0012`` becomes a number that is free among the others or follows them, ``case-3f9a...``
-    other digits.
+    and long numbers other digits; letters only where other ids have some.
     """
     numbered = _NUMBERED.fullmatch(like)
     if numbered is not None and not _HEXADECIMAL.fullmatch(like):
@@ -27,9 +27,17 @@ def disguised_id(like: str, taken: Collection[str], rng: np.random.Generator) ->
     digits = _HEXADECIMAL.fullmatch(like)
     prefix, length = (digits[1], len(digits[2])) if digits else ("case-", 12)
     while True:
-        drawn = "".join(rng.choice(list("0123456789abcdef"), length))
+        drawn = "".join(rng.choice(_digits(prefix, {like, *taken}), length))
         if f"{prefix}{drawn}" not in taken:
             return f"{prefix}{drawn}"
+
+
+def _digits(prefix: str, ids: Collection[str]) -> list[str]:
+    """Give the digits that ids of one form use: long numbers are no digests."""
+    alike = [found[2] for name in ids if (found := _HEXADECIMAL.fullmatch(name)) is not None
+             and found[1] == prefix]  # fmt: skip
+    decimal = bool(alike) and all(tail.isdecimal() for tail in alike)
+    return list("0123456789" if decimal else "0123456789abcdef")
 
 
 def _free_number(prefix: str, width: int, taken: Collection[str], rng: np.random.Generator) -> str:

@@ -9,6 +9,7 @@ from pipeline.errors import NothingToDo
 from pipeline.workspace import Layout, Workspace
 from qc.audit.catching import rules_caught
 from qc.audit.truth import PlantTruth, read_truths, write_truth
+from qc.picture_history import history_dir
 
 
 def remove_plants(workspace: Workspace, case_ids: Sequence[str] = ()) -> tuple[PlantTruth, ...]:
@@ -57,4 +58,8 @@ def _remove(workspace: Workspace, truth: PlantTruth) -> PlantTruth:
 def _drawn(layout: Layout, case_id: str) -> list[Path]:
     """List what the gallery holds of a case: files and folders named after it."""
     gallery = layout.gallery_dir
-    return [path for path in gallery.glob(f"*/{case_id}*") if path.stem == case_id]
+    found = gallery.glob(f"*/{case_id}*")
+    # Ids may hold points and dashes: neither `s1.2` nor `s1-2` is the case `s1`.
+    own = [path for path in found if case_id == (path.name if path.is_dir() else path.stem)]
+    earlier = history_dir(gallery).glob(f"{case_id}-*")
+    return [*own, *(path for path in earlier if path.stem.rpartition("-")[0] == case_id)]

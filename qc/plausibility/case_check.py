@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
 from pipeline.volume import Box, Grid
+from pipeline.volume.claims import Claims, Overlapping
 from pipeline.workspace import (
     Case,
     CaseRecord,
@@ -23,11 +24,12 @@ from pipeline.workspace import (
 from pipeline.workspace.case_file import read_ct
 from pipeline.workspace.in_force import paint_order
 from pipeline.workspace.mask_change import mask_change
+from qc.measurement_table import age_years
 from qc.plausibility.checking import PACK_VERSION, Checked, apply_rules
 from qc.plausibility.cohort import Size, size_of
 from qc.plausibility.rules import RULES
 from qc.plausibility.scene import make_scene
-from qc.plausibility.scene_measures import Changed, Context, Overlapping, to_world
+from qc.plausibility.scene_measures import Changed, Context
 from qc.plausibility.thresholds import Thresholds
 
 _OF_PEOPLE = ("human", "rough")
@@ -128,11 +130,10 @@ def context_of(record: CaseRecord, class_map: ClassMap) -> Context:
     """Collect what the ledger knows of a case."""
     presence = record.presence(class_map.names)
     absent = {n for n, p in presence.items() if p in (Presence.ABSENT_FOV, Presence.ABSENT_ANATOMY)}
-    meta = record.case.meta
     return Context(
         sex=sex_of(record.case),
         phase=record.case.phase,
-        age_years=float(age) if (age := meta.get("age", "")).isdecimal() else None,
+        age_years=age_years(record.case.meta),
         decided=frozenset(record.in_force()) & frozenset(class_map.names) | absent,
         absent=frozenset(absent),
         accepted=frozenset(record.accepted()),
@@ -166,29 +167,11 @@ def paint(
         Label value, voxels, and where they lie.
     """
     labels = np.zeros(grid.shape, class_map.dtype, order="F")
-    sizes: dict[int, int] = {}
-    shared: dict[tuple[int, int], int] = {}
-    places: dict[tuple[int, int], NDArray[np.float64]] = {}
+    claims = Claims(grid)
     for value, crop, box in crops:
-        here = labels[box]
-        sizes[value] = int(np.count_nonzero(crop))
-        claimed = crop & (here != 0)
-        if claimed.any():
-            values, counts = np.unique(here[claimed], return_counts=True)
-            for other, count in zip(values.tolist(), counts.tolist(), strict=True):
-                pair = (int(other), value)
-                shared[pair] = shared.get(pair, 0) + int(count)
-                at = np.argwhere(claimed & (here == other))
-                places[pair] = at[len(at) // 2] + np.array([side.start for side in box], float)
-        np.copyto(here, value, where=crop, casting="unsafe")
-    names = class_map.names_by_value
-    found = []
-    for (one, other), voxels in sorted(shared.items()):
-        x, y, z = (float(v) for v in to_world(places[one, other], grid))
-        share = voxels / min(sizes[one], sizes[other])
-        ml = voxels * grid.voxel_ml
-        found.append(Overlapping(names[one], names[other], ml, share, (x, y, z)))
-    return labels, tuple(found)
+        claims.add(value, crop, box, labels[box])
+        np.copyto(labels[box], value, where=crop, casting="unsafe")
+    return labels, claims.overlaps(class_map.names_by_value)
 
 
 def _facts(context: Context) -> list[tuple[str, object]]:

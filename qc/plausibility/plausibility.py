@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.engine import Engine
 from pipeline.stage import Outcome, Stage, Status
 from pipeline.volume import remove_partial_files, write_file_atomically
+from pipeline.volume.label_reading import listed
 from pipeline.workspace import CaseRecord, Finding, Layout, Workspace, write_findings
 from qc.plausibility.case_check import (
     CheckTask,
@@ -77,18 +78,21 @@ def run_on_files(settings: PlausibilitySettings, engine: Engine) -> Iterator[Out
         If the files cannot be checked, see `scene_from_files`.
     """
     found = scene_from_files(settings)
+    read = found.segmentation
     checked = apply_rules(settings.chosen(), found.scene, settings.thresholds)
     figures: dict[str, Any] = {
         **_figures(checked.findings),
         "structures": len(found.scene.names),
-        "unknown": list(found.unknown),
+        "unknown": list(read.unknown),
+        "notes": list(read.notes),
         "details": [finding.to_dict() for finding in checked.findings],
         "rows": [_row(finding) for finding in checked.findings],
     }
     assert settings.segmentation is not None
     status, note = _said(checked, "done")
-    if found.unknown:
-        note += f"; not in the class map and left out: {', '.join(found.unknown[:5])}"
+    if read.unknown:
+        note += f"; not in the class map and left out: {listed(read.unknown)}"
+    note = "; ".join([note, *read.notes])
     yield Outcome(settings.segmentation.name, status, note, figures)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap
 from pipeline.errors import BadInput
-from pipeline.volume import Box, Grid, grow_box, label_boxes
+from pipeline.volume import Box, Grid, grow_box, label_boxes, to_canonical
 from qc.plausibility.scene_measures import Context, Density, Measured, density_of, measure
 
 FINEST_MM = 1.5
@@ -165,28 +165,19 @@ def make_scene(
             raise BadInput(f"{what} of shape {array.shape}, expected {grid.shape} as its grid says")
     if labels.dtype.kind not in "ub" and (labels.dtype.kind != "i" or labels.min() < 0):
         raise BadInput(f"label map of {labels.dtype}, expected whole numbers from 0 up")
-    turned, canonical = _canonical(labels, grid)
-    turned_ct = None if ct is None else _canonical(ct, grid)[0]
+    turned, canonical = to_canonical(*_thinned(labels, grid))
+    turned_ct = None if ct is None else to_canonical(*_thinned(ct, grid))[0]
     return CaseScene(turned, canonical, turned_ct, class_map, context or Context())
 
 
-def _canonical(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], Grid]:
-    """Turn to RAS and thin out fine voxels, as a Fortran-ordered array."""
-    axes, signs = grid.world_axes()
-    order = [int(axis) for axis in np.argsort(axes)]
+def _thinned(array: NDArray[Scalar], grid: Grid) -> tuple[NDArray[Scalar], Grid]:
+    """Take fine voxels out, as a view."""
     steps = [max(1, int(FINEST_MM / size + 1e-6)) for size in grid.spacing_mm]
     # The first voxel kept is half a step in, so that what is kept stands for its neighbours.
     starts = [min((step - 1) // 2, size - 1) for step, size in zip(steps, grid.shape, strict=True)]
-    cut = tuple(slice(start, None, step) for start, step in zip(starts, steps, strict=True))
+    kept = array[tuple(slice(start, None, step) for start, step in zip(starts, steps, strict=True))]
     affine = np.array(grid.affine)
     affine[:3, 3] += affine[:3, :3] @ np.array(starts, float)
     affine[:3, :3] *= np.array(steps, float)
-    turned = array[cut].transpose(order)
-    affine = affine[:, [*order, 3]]
-    for axis, voxel_axis in enumerate(order):
-        if signs[voxel_axis] < 0:
-            turned = np.flip(turned, axis)
-            affine[:3, 3] += affine[:3, axis] * (turned.shape[axis] - 1)
-            affine[:3, axis] *= -1
-    i, j, k = turned.shape
-    return np.asfortranarray(turned), Grid((i, j, k), affine)
+    i, j, k = kept.shape
+    return kept, Grid((i, j, k), affine)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.volume import Box, Grid
+from pipeline.volume.claims import Overlapping
 
 Point = NDArray[np.float64]
 Edge = Literal["left", "right", "back", "front", "bottom", "top"]
@@ -102,24 +103,6 @@ class Measured:
     def extent_mm(self) -> Point:
         """Edge lengths of its box along R, A, S."""
         return self.high_mm - self.low_mm
-
-
-@dataclass(frozen=True, slots=True)
-class Overlapping:
-    """Two masks in force that claim the same voxels.
-
-    Attributes
-    ----------
-    share_of_smaller : float
-        0..1.
-    place_mm : tuple of float
-    """
-
-    first: str
-    second: str
-    volume_ml: float
-    share_of_smaller: float
-    place_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.anatomy import shipped_configs
+from pipeline.anatomy import shipped_configs, vertebra_number
 from pipeline.errors import BadInput
 
 
@@ -107,6 +108,27 @@ class Expected(_Row):
     below_mm: float
 
 
+class VertebraStep(_Row):
+    """The usual distance (mm) of a vertebra's centre to the next one's, down the spine."""
+
+    vertebra: str
+    step_mm: float = Field(gt=0)
+
+    @property
+    def number(self) -> int:
+        """Along the spine."""
+        number = vertebra_number(self.vertebra)
+        assert number is not None
+        return number
+
+    @field_validator("vertebra")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if vertebra_number(name) is None:
+            raise ValueError(f"{name} is no vertebra; expected a name such as vertebrae_T1")
+        return name
+
+
 class Inside(_Row):
     """A structure that lies within the box around others, grown by a margin (mm)."""
 
@@ -170,6 +192,7 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     numbers: Mapping[str, Threshold]
+    vertebra_steps: tuple[VertebraStep, ...] = Field(min_length=1)
     volumes: tuple[VolumeRange, ...] = ()
     densities: tuple[DensityRange, ...] = ()
     touching: tuple[Touching, ...] = ()
@@ -197,6 +220,11 @@ class Thresholds(BaseModel):
     def __getitem__(self, name: str) -> float:
         """Give a number; KeyError names the missing one."""
         return self.numbers[name].value
+
+    def vertebra_step_mm(self, number: int) -> float:
+        """Give the usual distance to the next vertebra, between those of the table."""
+        rows = sorted(self.vertebra_steps, key=lambda row: row.number)
+        return float(np.interp(number, [r.number for r in rows], [r.step_mm for r in rows]))
 
     def volume_of(self, structure: str) -> VolumeRange | None:
         """Give the first row of volumes that fits a structure."""

@@ -14,27 +14,10 @@ from numpy.typing import NDArray
 from pipeline.anatomy import vertebra_number
 from pipeline.volume import Box, Grid
 from pipeline.workspace import Finding
+from qc.plausibility.thresholds import Thresholds
 
 Crop = tuple[NDArray[np.bool_], Box]
 Point = NDArray[np.float64]
-
-USUAL_MM = (
-    (-6, 17.0),
-    (0, 19.0),
-    (6, 25.0),
-    (13, 32.0),
-    (17, 37.0),
-)
-"""Usual distance (mm) of a vertebra to the next by number (C1 is -6, T1 1, L1 13): of the masks'
-centres in adults, from few bodies. Only the pattern along the spine is used, not the size."""
-LEVEL, FAR = 0.35, 1.6
-"""Two numbers lie on one vertebra if their heights differ by less than the first share of the usual
-distance; another vertebra fits between them from the second share on."""
-PART_SHARE = 0.3
-"""A second piece of a mask with this share of the largest one is no stray island."""
-PART_APART = 0.6
-"""... and lies on another vertebra if it is this share of the usual distance away."""
-_FEWEST_DISTANCES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +65,7 @@ def read_vertebrae(crops: Mapping[str, Crop], grid: Grid) -> tuple[Vertebra, ...
     return tuple(sorted(found, key=lambda vertebra: (vertebra.number, vertebra.name)))
 
 
-def vertebra_findings(vertebrae: Sequence[Vertebra]) -> tuple[Finding, ...]:
+def vertebra_findings(vertebrae: Sequence[Vertebra], thresholds: Thresholds) -> tuple[Finding, ...]:
     """Say what is odd about the numbers of the vertebrae of one case.
 
     Kinds of findings: ``vertebra_order`` (a higher number stands above a lower one),
@@ -94,13 +77,16 @@ def vertebra_findings(vertebrae: Sequence[Vertebra]) -> tuple[Finding, ...]:
     ----------
     vertebrae : sequence of Vertebra
         As `read_vertebrae` gives them.
+    thresholds : Thresholds
     """
-    scale = _scale(vertebrae)
+    scale = _scale(vertebrae, thresholds)
     findings = _order(vertebrae)
     for upper, lower in pairwise(vertebrae):
-        findings += _between(upper, lower, scale)
+        one_mm = scale * thresholds.vertebra_step_mm(upper.number)
+        findings += _between(upper, lower, one_mm, thresholds)
     for vertebra in vertebrae:
-        findings += _pieces(vertebra, scale)
+        one_mm = scale * thresholds.vertebra_step_mm(vertebra.number)
+        findings += _pieces(vertebra, one_mm, thresholds)
     return tuple(findings)
 
 
@@ -121,30 +107,32 @@ def _order(vertebrae: Sequence[Vertebra]) -> list[Finding]:
     return findings
 
 
-def _between(upper: Vertebra, lower: Vertebra, scale: float) -> list[Finding]:
+def _between(
+    upper: Vertebra, lower: Vertebra, one_mm: float, thresholds: Thresholds
+) -> list[Finding]:
     names = (upper.name, lower.name)
     step = lower.number - upper.number
     apart_mm = _apart_mm(upper, lower)
-    one_mm = scale * _usual_mm(upper.number)
+    is_far = apart_mm > thresholds["vertebra_far_share"] * one_mm
     figures = {"apart_mm": round(apart_mm, 1), "usual_mm": round(one_mm, 1)}
     far = f"they lie {apart_mm:.0f} mm apart, neighbours here some {one_mm:.0f} mm"
     judged = not (upper.is_cut or lower.is_cut)
     level_mm = abs(float(upper.centre_mm[2] - lower.centre_mm[2]))
-    if judged and level_mm < LEVEL * one_mm and apart_mm < FAR * one_mm:
+    if judged and level_mm < thresholds["vertebra_level_share"] * one_mm and not is_far:
         words = f"{upper.name} and {lower.name} lie on one vertebra: {far}"
         return [Finding("vertebra_twice", words, names, figures)]
     if step > 1:
-        return [_gap(upper, lower, one_mm, far, judged)]
-    if step == 1 and judged and apart_mm > FAR * one_mm:
+        return [_gap(upper, lower, one_mm, far, no_room=judged and not is_far)]
+    if step == 1 and judged and is_far:
         words = f"between {upper.name} and {lower.name} there is room for another vertebra: {far}"
         return [Finding("vertebra_unlabelled", words, names, figures)]
     return []
 
 
-def _gap(upper: Vertebra, lower: Vertebra, one_mm: float, far: str, judged: bool) -> Finding:
+def _gap(upper: Vertebra, lower: Vertebra, one_mm: float, far: str, *, no_room: bool) -> Finding:
     missing = lower.number - upper.number - 1
     apart_mm = _apart_mm(upper, lower)
-    if judged and apart_mm < FAR * one_mm:
+    if no_room:
         why = "there is no room for it, so a number was skipped or the person has one less"
     else:
         why = "it is there unlabelled, or was removed"
@@ -157,7 +145,7 @@ def _gap(upper: Vertebra, lower: Vertebra, one_mm: float, far: str, judged: bool
     )
 
 
-def _pieces(vertebra: Vertebra, scale: float) -> list[Finding]:
+def _pieces(vertebra: Vertebra, one_mm: float, thresholds: Thresholds) -> list[Finding]:
     (largest, centre), *others = vertebra.parts
     findings: list[Finding] = []
     if vertebra.is_cut:
@@ -165,8 +153,8 @@ def _pieces(vertebra: Vertebra, scale: float) -> list[Finding]:
     for voxels, place in others:
         # Up and down: the transverse processes of one vertebra lie far apart sideways.
         apart_mm = abs(float(place[2] - centre[2]))
-        usual_mm = scale * _usual_mm(vertebra.number)
-        if voxels >= PART_SHARE * largest and apart_mm > PART_APART * usual_mm:
+        is_large = voxels >= thresholds["vertebra_part_share"] * largest
+        if is_large and apart_mm > thresholds["vertebra_part_apart_share"] * one_mm:
             findings.append(
                 Finding(
                     "vertebra_twice",
@@ -179,21 +167,17 @@ def _pieces(vertebra: Vertebra, scale: float) -> list[Finding]:
     return findings
 
 
-def _scale(vertebrae: Sequence[Vertebra]) -> float:
+def _scale(vertebrae: Sequence[Vertebra], thresholds: Thresholds) -> float:
     """How large this spine is beside the usual one; 1 if too little is seen of it."""
     shares = [
-        _apart_mm(upper, lower) / _usual_mm(upper.number)
+        _apart_mm(upper, lower) / thresholds.vertebra_step_mm(upper.number)
         for upper, lower in pairwise(vertebrae)
         if lower.number - upper.number == 1 and not (upper.is_cut or lower.is_cut)
     ]
-    if len(shares) < _FEWEST_DISTANCES:
+    if len(shares) < thresholds["vertebra_fewest_steps"]:
         return 1.0
-    return float(np.clip(np.median(shares), 0.4, 1.5))
-
-
-def _usual_mm(number: int) -> float:
-    known, usual = zip(*USUAL_MM, strict=True)
-    return float(np.interp(number, known, usual))
+    low, high = thresholds["vertebra_scale_low"], thresholds["vertebra_scale_high"]
+    return float(np.clip(np.median(shares), low, high))
 
 
 def _apart_mm(one: Vertebra, other: Vertebra) -> float:

@@ -73,6 +73,12 @@ def test_the_curve_is_that_of_the_bodies(workspace):
     assert study.left_out["", OTHER_PHASE] == ["s0018", "s0019"]
 
 
+def test_a_structure_named_twice_counts_once(workspace):
+    study = aging_study(workspace, AgingRequest(("liver+liver", "liver")))
+    twice, once = study.of("liver+liver"), study.of("liver")
+    assert [point.volume_ml for point in twice] == [point.volume_ml for point in once] != []
+
+
 def test_structures_taken_together_and_missing_ones(workspace):
     study = aging_study(workspace, AgingRequest(("liver+spleen", "spleen")))
     assert study.points == []

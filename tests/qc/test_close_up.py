@@ -10,10 +10,11 @@ from pipeline.engine import SerialEngine
 from pipeline.errors import NothingToDo
 from pipeline.stage import Outcome, run_stage
 from pipeline.workspace import Finding, Mask, Provenance, Workspace, write_findings, write_mask
-from qc.close_up import ADDED, REMOVED, digest_inside
+from qc.close_up import ADDED, REMOVED
 from qc.close_up_tasks import CloseUpPlan, corrected_from
 from qc.gallery import STAGE, GallerySettings
 from qc.panels import PanelRule
+from qc.png_encoding import digest_inside
 from qc.scene import Tile
 
 MODEL = Provenance(origin="model", maker="model:first")

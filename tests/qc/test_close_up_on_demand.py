@@ -11,10 +11,10 @@ from PIL import Image
 from pipeline.errors import MasksmithError, MissingDependency
 from pipeline.volume import write_file_atomically
 from pipeline.workspace import Mask, Provenance, Workspace, write_mask
-from qc.close_up import CloseUpTask, digest_inside
+from qc.close_up import CloseUpTask
 from qc.close_up_on_demand import CloseUpDesk
 from qc.gallery import GallerySettings
-from qc.png_encoding import encode_png
+from qc.png_encoding import digest_inside, encode_png
 
 BOX = (slice(3, 13), slice(3, 13), slice(3, 9))
 

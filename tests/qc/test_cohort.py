@@ -95,3 +95,10 @@ def test_a_workspace_without_cases_is_said(workspace, tmp_path, capsys):
     assert code == 3
     assert "no case" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said(dataset, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    assert main(["cohort", "--workspace", str(dataset.path), "--out", str(out)]) == 4
+    assert f"{out / 'cohort.png'}: cannot be written" in capsys.readouterr().err

@@ -91,6 +91,23 @@ def test_an_exported_file_is_taken_in_once(
     assert page.inner_text("#saved") == "no verdicts yet"
 
 
+def test_enter_held_down_accepts_nothing_unseen(drawn: Workspace, open_page: Open) -> None:
+    page = open_page(drawn.layout.gallery_dir / "index.html")
+    assert not page.is_visible("#home")
+    page.keyboard.down("Enter")
+    page.keyboard.down("Enter")
+    assert page.evaluate("[state.open, verdicts.list.length]") == [True, 0]
+    page.keyboard.up("Enter")
+    for _ in range(3):
+        page.keyboard.down("Enter")
+    assert page.evaluate("verdicts.list.map((each) => each.case)") == ["s0001"]
+    page.keyboard.up("Enter")
+    page.keyboard.down("ArrowLeft")
+    page.keyboard.down("ArrowLeft")
+    page.keyboard.up("ArrowLeft")
+    assert page.evaluate("openOne().id") == "s0001"
+
+
 def test_an_empty_workspace_says_what_fills_it(workspace: Workspace, open_page: Open) -> None:
     write_page(workspace, {})
     page = open_page(workspace.layout.gallery_dir / "index.html")
@@ -157,6 +174,8 @@ def test_from_a_server_verdicts_go_to_the_ledger(
     page = open_page(f"{address}/gallery/index.html")
     until(page, "server.user === 'ben'")
     assert not page.is_visible("#by")
+    assert not page.is_visible("#export")
+    assert page.get_attribute("#home:visible", "href") == "/index.html"
     address_of_liver = "editorAddress(caseById.get('s0001'), placeOf.get('liver'))"
     assert page.evaluate(address_of_liver) == "/editor.html#s0001/liver"
     flag_and_accept(page)

@@ -70,6 +70,9 @@ for (const number of [4, 5]) inOverview[number] = () => giveReason(number - 1);
 const inColumn = { x: () => toggleFlag(state.structure), "Shift+Enter": () => acceptStructure(state.structure) };
 const everywhere = { "?": showKeys, s: exportVerdicts, e: openEditor };
 
+/* Keys that go on while they are held; none that decides does, or Enter would accept cases nobody has seen. */
+const HELD = new Set(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "j", "k", "n", "p", "w", "q", "[", "]", "+", "=", "-"]);
+
 function nameOf(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   return event.shiftKey && key === "Enter" ? "Shift+Enter" : key;
@@ -102,6 +105,6 @@ document.addEventListener("keydown", (event) => {
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();
-  action();
+  if (!event.repeat || HELD.has(nameOf(event))) action();
 });
 document.addEventListener("keyup", (event) => { if (event.key === " ") blink(false); });

@@ -98,8 +98,9 @@ async function startServer() {
   if (!server.there) return;
   try { await openSession(); } catch (error) { server.trouble = String(error.message || error); }
   showSaved();
+  showFoot();
   byId("by").hidden = Boolean(server.user);
-  byId("edit").hidden = !server.user;
+  byId("edit").hidden = byId("home").hidden = !server.user;
   showPlateButtons();
   let next = 0;
   setInterval(() => {

@@ -36,7 +36,6 @@ _END_FLAT = (
     "skull",
     "small_bowel",
 )
-_DEPTH_MM = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,11 +56,11 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
     for measured in scene.present():
         if fits(measured.name, _END_FLAT):
             continue
-        for end in _ends(scene, measured):
+        for end in _ends(scene, measured, thresholds["flat_end_depth_mm"]):
             yield from _judge(scene, measured, end, thresholds)
 
 
-def _ends(scene: CaseScene, measured: Measured) -> Iterator[_End]:
+def _ends(scene: CaseScene, measured: Measured, depth_mm: float) -> Iterator[_End]:
     crop = scene.crop(measured.name)
     if crop is None:
         return
@@ -71,7 +70,7 @@ def _ends(scene: CaseScene, measured: Measured) -> Iterator[_End]:
         others = [scene.grid.spacing_mm[a] for a in range(3) if a != axis]
         flat = tuple(a for a in range(3) if a != axis)
         areas = np.count_nonzero(voxels, axis=flat) * others[0] * others[1] / 100
-        depth = min(max(1, round(_DEPTH_MM / step_mm)), (areas.size - 1) // 4)
+        depth = min(max(1, round(depth_mm / step_mm)), (areas.size - 1) // 4)
         if depth < 1:
             continue
         for at_high in (False, True):

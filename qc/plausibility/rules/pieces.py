@@ -22,8 +22,6 @@ _IN_SEVERAL_PIECES = (
     "kidney_cyst_*",
 )
 
-_BREAK_VOXELS = 2
-
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Look at all pieces but the largest: fragments as large as itself, islands far away."""
@@ -63,7 +61,8 @@ def _fragment(
 ) -> Finding:
     share = pieces[0].voxels / measured.pieces[0].voxels
     # Thin structures break at a voxel or two on a coarse grid.
-    broken = _voxels_apart(measured.pieces[0], pieces[0]) < _BREAK_VOXELS
+    apart = _voxels_apart(measured.pieces[0], pieces[0])
+    broken = apart < thresholds["fragment_break_voxels"]
     high = share >= thresholds["fragment_share_high"] and not broken
     return Finding(
         "fragments",

@@ -15,8 +15,6 @@ from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import listed, place_of, spoken
 
 _FLOATING = 12
-_STRAIGHT_ABOVE_MM = 6.0
-_FEWEST_POINTS = 10
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -30,7 +28,7 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
 
 
 def _order(scene: CaseScene, upper: Rib, lower: Rib, thresholds: Thresholds) -> Iterator[Finding]:
-    fall_mm = _fall_mm(scene, upper, lower)
+    fall_mm = _fall_mm(scene, upper, lower, thresholds)
     if fall_mm is None or fall_mm >= -thresholds["rib_rise_mm"]:
         return
     yield Finding(
@@ -93,7 +91,7 @@ def _uneven(ribs: Sequence[Rib], thresholds: Thresholds) -> Iterator[Finding]:
         )
 
 
-def _fall_mm(scene: CaseScene, upper: Rib, lower: Rib) -> float | None:
+def _fall_mm(scene: CaseScene, upper: Rib, lower: Rib, thresholds: Thresholds) -> float | None:
     """Measure how far the lower number hangs below the upper one.
 
     At the spine where both ends are seen; else where one lies straight above the other.
@@ -104,8 +102,8 @@ def _fall_mm(scene: CaseScene, upper: Rib, lower: Rib) -> float | None:
 
     one, other = surface_mm(scene, upper.name), surface_mm(scene, lower.name)
     away, nearest = (np.asarray(each) for each in cKDTree(one[:, :2]).query(other[:, :2]))
-    above = away <= _STRAIGHT_ABOVE_MM
-    if np.count_nonzero(above) < _FEWEST_POINTS:
+    above = away <= thresholds["rib_above_mm"]
+    if np.count_nonzero(above) < thresholds["rib_fewest_points"]:
         return None
     return float(np.median(one[nearest[above], 2] - other[above, 2]))
 

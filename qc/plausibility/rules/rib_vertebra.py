@@ -13,8 +13,6 @@ from qc.plausibility.scene import CaseScene
 from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import place_of, spoken
 
-_ALL_SHIFTED = 3
-
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Compare the height of each rib's head with the vertebrae, in steps of one vertebra."""
@@ -33,7 +31,7 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
 
 def _of_side(judged: Sequence[tuple[Rib, float]], thresholds: Thresholds) -> Iterator[Finding]:
     limit = thresholds["rib_off_levels"]
-    if len(judged) >= _ALL_SHIFTED:
+    if len(judged) >= thresholds["rib_side_fewest"]:
         shift = float(np.median([off for _, off in judged]))
         if abs(shift) > thresholds["rib_side_off_levels"]:
             yield _side_finding(judged, shift)

@@ -14,7 +14,6 @@ from qc.plausibility.scene_measures import Measured, to_world
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import listed, place_of, spoken
 
-_FEWEST = 2
 # Chambers of the heart are named by side but lie on both sides of the middle.
 _NOT_OF_A_SIDE = ("heart_*", "atrial_*", "iliac_*", "brachiocephalic_*")
 _RIGHT_ORGANS = ("liver", "gallbladder", "inferior_vena_cava", "superior_vena_cava")
@@ -25,12 +24,13 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
     """Look for pairs that are exchanged, structures beyond the middle, and a mirrored body."""
     swapped, agreeing = _pairs(scene, thresholds)
     organs = _organs_off(scene, thresholds)
-    if len(swapped) >= _FEWEST and not agreeing:
+    fewest = thresholds["side_fewest"]
+    if len(swapped) >= fewest and not agreeing:
         yield _all_swapped(swapped, organs)
         return
     for left, right in swapped:
         yield _swap(left, right)
-    if len(organs) >= _FEWEST:
+    if len(organs) >= fewest:
         yield _mirrored(organs)
     elif organs:
         yield from (_organ(each) for each in organs)

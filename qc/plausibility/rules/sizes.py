@@ -11,7 +11,6 @@ from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import place_of, spoken
 
 KINDS = ("size_unlike_cohort", "size_unlike_adults")
-_ADULT_YEARS = 18
 _SPOKEN = {
     "volume_ml": ("volume", "ml"),
     "height_mm": ("height", "mm"),
@@ -53,7 +52,7 @@ def size_findings(
         known = cohort.spread(name, "volume_ml", context.sex, fewest) if cohort else None
         if known is not None and cohort is not None:
             yield from _by_cohort(name, size, context.sex, thresholds, cohort, place)
-        elif context.age_years is None or context.age_years >= _ADULT_YEARS:
+        elif context.age_years is None or context.age_years >= thresholds["adult_years"]:
             yield from _by_adults(name, size, thresholds, place)
 
 

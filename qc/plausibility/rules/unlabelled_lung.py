@@ -15,7 +15,6 @@ from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import listed, place_of
 
 _LOBES = "lung_"
-_OWN_SHARE = 0.25
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -24,7 +23,7 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
     if scene.ct is None or not lobes:
         return
     for room, box in _dark_rooms(scene, thresholds):
-        names = _lobes_around(scene, room, box, lobes, thresholds["unlabelled_lung_contact"])
+        names = _lobes_around(scene, room, box, lobes, thresholds)
         if not names:
             continue
         volume_ml = float(np.count_nonzero(room)) * scene.grid.voxel_ml
@@ -67,7 +66,7 @@ def _lobes_around(
     room: NDArray[np.bool_],
     box: Box,
     lobes: Mapping[int, str],
-    least_share: float,
+    thresholds: Thresholds,
 ) -> list[str]:
     """Name the lobes that a room touches most; none if they are little of what surrounds it."""
     from scipy import ndimage
@@ -75,9 +74,10 @@ def _lobes_around(
     around = scene.labels[box][ndimage.binary_dilation(room) & ~room]
     counts = {name: int(np.count_nonzero(around == value)) for value, name in lobes.items()}
     touched = sum(counts.values())
-    if not touched or touched < least_share * around.size:
+    if not touched or touched < thresholds["unlabelled_lung_contact"] * around.size:
         return []
-    return [name for name, count in counts.items() if count >= _OWN_SHARE * touched]
+    least = thresholds["unlabelled_lung_own_share"] * touched
+    return [name for name, count in counts.items() if count >= least]
 
 
 RULE = Rule(

@@ -16,7 +16,6 @@ from qc.plausibility.surroundings import world_of
 from qc.plausibility.thresholds import Thresholds
 from qc.plausibility.wording import place_of, spoken
 
-_REACH_MM = 15.0
 _T1 = 1
 
 
@@ -37,7 +36,7 @@ def _beside(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     density = scene.density(measured.name)
     if density is None or scene.ct is None:
         return
-    margin = round(_REACH_MM / min(scene.grid.spacing_mm))
+    margin = round(thresholds["unlabelled_bone_reach_mm"] / min(scene.grid.spacing_mm))
     box = grow_box(measured.box, margin, scene.grid.shape)
     # As dense as this vertebra itself is: people and contrast differ.
     least_hu = max(thresholds["unlabelled_bone_hu"], density.p25_hu)

@@ -18,7 +18,7 @@ _WRONG = ("vertebra_order", "vertebra_twice", "vertebra_gap", "vertebra_unlabell
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
     """Apply the rule of vertebra numbers (decision 0026) to the scene's vertebrae."""
-    for finding in vertebra_findings(vertebrae_in(scene)):
+    for finding in vertebra_findings(vertebrae_in(scene), thresholds):
         if finding.kind == "vertebra_gap" and set(_missing(scene, finding)) <= scene.absent:
             continue  # a person said so
         at = scene.get(finding.structures[-1])

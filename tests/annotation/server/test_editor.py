@@ -11,6 +11,10 @@ from tests.fixtures.front_end import WEB
 from tests.fixtures.workbench import drag, open_editor, wait_until_saved
 
 IN_LIVER = "window.__editor.scene.named('liver').voxels"
+TYPE_AT_ONCE = """keys => {
+    for (let at = 0; at < keys.length; at += 2)
+        window.dispatchEvent(new KeyboardEvent("keydown", {code: keys[at], key: keys[at + 1]}));
+}"""
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -67,12 +71,9 @@ def test_accept_locks_and_goes_on(lab: Workspace, server: Any, sign_in: Callable
     assert now.accepted("s0001")["liver"].origin == "human"
     assert page.evaluate("window.__editor.scene.named('liver').locked")
     name = page.evaluate("window.__editor.scene.active.name")
-    until(page, "window.__editor.scene.active.isOpen")
-    page.wait_for_timeout(500)
-    page.keyboard.press("a")
-    until(page, "document.querySelector('[data-choice=\"2\"]') !== null")
-    page.keyboard.press("2")
+    page.evaluate(TYPE_AT_ONCE, ["KeyA", "a", "Digit2", "2"])
     until(page, f"window.__editor.scene.named('{name}').state === 'absent_anatomy'")
+    assert page.evaluate("window.__editor.state.slices") == 3
     for _ in range(200):  # the verdict is on its way
         if Workspace.open(lab.path).presence("s0001")[name] == "absent_anatomy":
             break

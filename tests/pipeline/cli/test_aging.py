@@ -48,3 +48,10 @@ def test_what_cannot_be_drawn_is_said(folder, tmp_path, capsys, words, code, exp
     found = main(["aging", "--workspace", str(folder), "--out", str(tmp_path), *words])
     assert found == code
     assert expected in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_said(folder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    words = ["--structures", "liver", "--out", str(tmp_path / "file" / "out")]
+    assert main(["aging", "--workspace", str(folder), *words]) == 4
+    assert "points.csv: cannot be written" in capsys.readouterr().err

@@ -182,3 +182,16 @@ def test_a_sheet_shows_slices_through_what_is_suspected(
     assert preview(*files, tmp_path / "other.png", "--sheet", str(sheet)) == 2
     assert not (tmp_path / "other.png").exists()
     assert preview(*files, tmp_path / "other.png", "--sheet", "sheet.jpg") == 2
+
+
+def test_a_pick_map_that_is_there_is_not_replaced_without_being_told(
+    preview: Callable,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    picks = tmp_path / "seen.picks.png"
+    picks.write_bytes(b"somebody's")
+    assert preview(*files, tmp_path / "seen.png", "--pick-map") == 2
+    assert "seen.picks.png" in capsys.readouterr().err
+    assert picks.read_bytes() == b"somebody's"

@@ -67,6 +67,14 @@ def test_a_round_is_trained_as_long_as_asked_at_the_spacing_of_the_bodies(tmp_pa
     assert loop.steps == 3
 
 
+def test_each_round_goes_on_from_the_model_before_unless_told_otherwise(tmp_path):
+    loop = prepare(tmp_path, settings(), shipped_configs(), SerialEngine(), print)
+    assert [loop.round_settings(n).warm_start for n in (1, 2, 3)] == ["fresh"] + 2 * ["previous"]
+    afresh = settings(warm_start="fresh")
+    loop = prepare(tmp_path, afresh, shipped_configs(), SerialEngine(), print)
+    assert loop.round_settings(2).warm_start == "fresh"
+
+
 def test_other_settings_are_refused_and_the_same_go_on(tmp_path):
     folder = tmp_path / "out"
     freeze_settings(folder, {"seed": 1, "targets": (1, 2)})

@@ -87,6 +87,20 @@ def test_values_without_a_structure_are_refused_or_told(
     assert found.labels[0, 0, 0] == 77
 
 
+def test_a_segmentation_of_which_nothing_is_known_is_of_another_class_map(
+    tmp_path: Path, class_map: ClassMap
+) -> None:
+    path = write(tmp_path / "seg.nii.gz", np.full(SHAPE, 7, np.uint8))
+    with pytest.raises(BadInput, match=r"values 7, .*--class-map"):
+        read_segmentation(path, class_map, GRID, ignore_unknown=True)
+    for name in ("tooth", "tongue"):
+        write(tmp_path / "masks" / f"{name}.nii.gz", np.ones(SHAPE, np.uint8))
+    with pytest.raises(BadInput, match=r"no name is in class map 'three'.*--class-map"):
+        read_segmentation(tmp_path / "masks", class_map, GRID, ignore_unknown=True)
+    write(path, np.zeros(SHAPE, np.uint8))
+    assert not read_segmentation(path, class_map, GRID, ignore_unknown=True).labels.any()
+
+
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
@@ -118,6 +132,10 @@ def test_in_a_folder_the_smaller_structure_gets_shared_voxels(
     assert np.array_equal(found.labels, expected)
     assert found.covered == {"a", "b", "c"}
     assert found.notes == ("8 voxels in several masks: the smaller structure has them",)
+    (pair,) = found.overlaps
+    assert {pair.first, pair.second} == {"a", "c"}
+    assert (pair.volume_ml, pair.share_of_smaller) == (pytest.approx(8 * 0.012), 1.0)
+    assert pair.place_mm == (10.0, 8.0, 12.0)
 
 
 def test_a_folder_decides_only_what_it_has_a_file_for(tmp_path: Path, class_map: ClassMap) -> None:

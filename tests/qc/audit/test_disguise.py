@@ -28,5 +28,12 @@ def test_digests_get_other_digits() -> None:
     assert set(found[5:]) <= set("0123456789abcdef")
 
 
+def test_long_numbers_get_no_letters() -> None:
+    taken = {"20231104", "20231107", "case-3f9a01bc7d22"}
+    found = disguised_id("20231104", taken, np.random.default_rng(0))
+    assert found not in taken
+    assert (len(found), found.isdecimal()) == (8, True)
+
+
 def test_other_names_get_the_form_of_intake() -> None:
     assert disguised_id("anna", {"anna"}, np.random.default_rng(0)).startswith("case-")

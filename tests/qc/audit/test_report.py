@@ -42,6 +42,8 @@ def said(decision, structure=None, reason="", by="anna", case_id="p1", second=0)
         ([said("fix", "spleen")], False),
         ([said("fix", "spleen", "the right liver lobe is missing")], True),
         ([said("fix", "spleen", "kidney_right lies here")], True),
+        ([said("fix", "spleen", "not spleen but liver.")], True),
+        ([said("fix", "spleen", "liver, kidney (right) swapped?")], True),
         ([said("fix", "spleen", "deliverance")], False),
         ([said("accept", "liver", "liver is fine")], False),
         ([said("absent_anatomy", "liver")], True),
@@ -142,6 +144,17 @@ def test_what_is_removed_stays_in_the_report(made_up: Workspace) -> None:
     assert after.reviewers == before.reviewers
     with pytest.raises(NothingToDo, match="no case 'p1'"):
         made_up.case("p1")
+
+
+def test_only_pictures_of_the_case_itself_go(made_up: Workspace) -> None:
+    gallery = made_up.layout.gallery_dir
+    own = ("panels/p1/front.png", "records/p1.json", "images/history/p1-0123456789ab.png")
+    others = ("panels/p1.2/front.png", "images/p1.2.png", "images/history/p1-2-0123456789ab.png")
+    for name in (*own, *others):
+        (gallery / name).parent.mkdir(parents=True, exist_ok=True)
+        (gallery / name).write_bytes(b"")
+    remove_plants(made_up, ["p1"])
+    assert [name for name in (*own, *others) if (gallery / name).exists()] == list(others)
 
 
 def test_doctor_and_rebuild_know_what_was_removed(made_up: Workspace) -> None:

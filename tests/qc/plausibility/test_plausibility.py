@@ -20,7 +20,7 @@ from pipeline.workspace import (
     write_case,
     write_label_map_masks,
 )
-from qc.plausibility.case_check import paint
+from qc.plausibility.case_check import context_of, paint
 from qc.plausibility.checking import apply_rules, check_case
 from qc.plausibility.cohort import make_cohort, size_of
 from qc.plausibility.plausibility import STAGE, run, run_on_files
@@ -108,6 +108,14 @@ def test_other_thresholds_and_named_cases_are_checked_anew(workspace, filed):
     assert [f.kind for f in read_findings(workspace.layout, "b")["plausibility"]] == [
         "wrong_side", "wrong_side",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "years"), [("63", 63.0), ("4.5", 4.5), ("sixty", None), ("", None)]
+)
+def test_ages_may_be_broken(add_case, workspace, said, years):
+    add_case("a", meta={"age": said} if said else {})
+    assert context_of(workspace.record("a"), workspace.class_map).age_years == years
 
 
 def test_a_damaged_mask_fails_its_case_alone(workspace, filed):
@@ -252,8 +260,32 @@ def test_a_folder_of_masks_and_files_that_do_not_fit(tmp_path, body, phantom_cla
         )
     write_nifti(tmp_path / "ct.nii.gz", body.ct[1:], Grid((60, *body.ct.shape[1:]), np.eye(4)))
     wrong = PlausibilitySettings(input=tmp_path / "ct.nii.gz", segmentation=folder)
-    with pytest.raises(BadInput, match="grids differ"):
+    with pytest.raises(BadInput, match="not on the grid of the CT"):
         list(run_on_files(wrong, SerialEngine()))
+    with pytest.raises(UsageError, match="masksmith preview"):
+        list(run_on_files(PlausibilitySettings(input=folder, segmentation=folder), SerialEngine()))
+
+
+def test_masks_of_a_folder_that_overlap_and_lie_turned_are_checked(
+    tmp_path, body, phantom_class_map
+):
+    write_nifti(tmp_path / "ct.nii.gz", body.ct, body.grid)
+    liver = body.labels == phantom_class_map["liver"].value
+    affine = np.array(body.grid.affine)
+    affine[:3, 3] += affine[:3, 0] * (liver.shape[0] - 1)
+    affine[:3, 0] *= -1
+    for name in ("liver", "spleen"):
+        mask = liver.astype(np.uint8)[::-1]
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, Grid(liver.shape, affine))
+    given = PlausibilitySettings(
+        input=tmp_path / "ct.nii.gz", segmentation=tmp_path / "masks", rules=("overlap",)
+    )
+    (outcome,) = run_on_files(given, SerialEngine())
+    (found,) = outcome.figures["details"]
+    assert (found["kind"], found["figures"]["share_of_smaller"]) == ("overlapping", 1.0)
+    voxel = np.linalg.inv(body.grid.affine) @ (*found["place_mm"], 1.0)
+    assert liver[tuple(np.rint(voxel[:3]).astype(int))]
+    assert "axes turned from" in outcome.note
 
 
 def test_rules_about_what_a_class_map_lacks_are_silent(body):

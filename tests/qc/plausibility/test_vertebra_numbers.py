@@ -10,6 +10,7 @@ from pipeline.anatomy import ClassMap, find_class_map, shipped_configs, vertebra
 from pipeline.phantom import Body, BodySettings
 from pipeline.volume import Grid, label_boxes, read_nifti
 from pipeline.workspace import Finding
+from qc.plausibility.thresholds import shipped_thresholds
 from qc.plausibility.vertebra_numbers import read_vertebrae, vertebra_findings
 
 
@@ -29,7 +30,7 @@ def findings_of(labels: np.ndarray, grid: Grid, class_map: ClassMap) -> tuple[Fi
         for s in class_map
         if s.value in boxes
     }
-    return vertebra_findings(read_vertebrae(crops, grid))
+    return vertebra_findings(read_vertebrae(crops, grid), shipped_thresholds())
 
 
 def changed(labels: np.ndarray, class_map: ClassMap, **names: str | None) -> np.ndarray:
@@ -131,7 +132,7 @@ def test_what_is_no_vertebra_and_what_is_empty_is_passed_over() -> None:
         "vertebrae_T1": (np.zeros((1, 1, 1), bool), box),
     }
     assert read_vertebrae(crops, grid) == ()
-    assert vertebra_findings(()) == ()
+    assert vertebra_findings((), shipped_thresholds()) == ()
 
 
 def test_the_orientation_of_the_array_changes_nothing(

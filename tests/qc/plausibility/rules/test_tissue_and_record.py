@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from qc.plausibility.scene_measures import Changed, Overlapping
+from pipeline.volume.claims import Overlapping
+from qc.plausibility.scene_measures import Changed
 
 
 def test_a_mask_on_other_tissue_has_the_wrong_density(faults):

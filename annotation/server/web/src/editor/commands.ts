@@ -13,9 +13,7 @@ import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint
 import type { Decision } from "../saving/outbox-item.ts";
 import type { Editor } from "./editor.ts";
 import { type Entry, spoken } from "./scene.ts";
-import { nextRadius, type Tool } from "./state.ts";
-
-export const FLAG_REASONS = ["leaks into a neighbour", "part is missing", "wrong side or level", "rough edge", "other"];
+import { nextRadius, type Panel, type Tool } from "./state.ts";
 
 export type MirrorOf = (structure: string) => string | null;
 
@@ -108,6 +106,7 @@ export class Commands {
   }
 
   private panel(kind: "keys" | "flag" | "absent" | "cant-tell"): void {
+    if (kind !== "keys" && !this.active) return this.editor.say("Choose a structure first.", "warn");
     this.set({ panel: this.state.panel?.kind === kind ? null : { kind } });
   }
 
@@ -135,7 +134,7 @@ export class Commands {
   accept(): void {
     const entry = this.active;
     if (!entry || !this.editor.scene) return;
-    if (entry.strokes === 0 && entry.maskId === null) {
+    if (entry.voxels === 0) {
       return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
     }
     this.judge("accept", "");
@@ -212,12 +211,12 @@ export class Commands {
     const { scene } = this.editor;
     const entry = this.active;
     if (!scene || !entry) return;
-    const other = this.mirrorOf(entry.name);
-    this.set({ panel: { kind: "copy", revisions: null, mirror: other } });
+    const panel: Panel = { kind: "copy", revisions: null, mirror: this.mirrorOf(entry.name) };
+    this.set({ panel });
     this.editor.changed();
     try {
       const revisions = await revisionsOf(scene.info.id, entry.name);
-      if (this.state.panel?.kind === "copy") this.set({ panel: { kind: "copy", revisions, mirror: other } });
+      if (this.state.panel === panel) this.set({ panel: { ...panel, revisions } });
     } catch (error) {
       this.editor.say(`revisions: ${String(error instanceof Error ? error.message : error)}`, "error");
     }
@@ -228,9 +227,15 @@ export class Commands {
     const { scene } = this.editor;
     const entry = this.active;
     if (!scene || !entry) return;
-    const crop = await maskCrop(scene.info.id, entry.name, { revision });
-    if (crop) this.wholeStructure("copy", (volume, value) => replaceWith(volume, value, crop.box, crop.mask));
     this.set({ panel: null });
+    this.editor.changed();
+    try {
+      const crop = await maskCrop(scene.info.id, entry.name, { revision });
+      if (this.active !== entry) return this.editor.say(`${spoken(entry.name)} was left before the copy came: nothing changed.`, "warn");
+      if (crop) this.wholeStructure("copy", (volume, value) => replaceWith(volume, value, crop.box, crop.mask));
+    } catch (error) {
+      this.editor.say(`copy: ${String(error instanceof Error ? error.message : error)}`, "error");
+    }
   }
 
   copyMirror(): void {

@@ -14,7 +14,7 @@ import type { Target } from "../saving/outbox-item.ts";
 import { CaseLoader } from "./case-loader.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
-import { type EditorState, initialState } from "./state.ts";
+import { type EditorState, initialState, panelAfter } from "./state.ts";
 import { StrokeLog } from "./stroke-log.ts";
 
 export class Editor implements DeskListener {
@@ -50,21 +50,22 @@ export class Editor implements DeskListener {
 
   // ---- cases
 
-  /** Show a case; the old one stays on the screen until the new one is here. */
+  /** Show a case; the old one stays on the screen until the new one is here. Of two asked for, the later one counts. */
   async openCase(id: string, structure: string | null = null): Promise<void> {
     this.state.loading = id;
     this.render();
     try {
       const scene = new Scene(await this.loader.open(id));
+      if (this.state.loading !== id) return;
       this.leaveCase();
       this.show(scene);
       const wanted = structure ? scene.named(structure) : null;
       this.activate(wanted ?? scene.toCheck[0] ?? scene.entries[0] ?? null, true);
       await this.desk.resume(scene);
     } catch (error) {
-      this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
+      if (this.state.loading === id) this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
     } finally {
-      this.state.loading = null;
+      if (this.state.loading === id) this.state.loading = null;
       this.render();
     }
   }
@@ -116,8 +117,10 @@ export class Editor implements DeskListener {
   activate(entry: Entry | null, centre = false): void {
     const { scene } = this;
     if (!scene || !entry) return;
-    if (this.state.panel?.kind !== "conflict") this.state.panel = null;
-    if (entry !== scene.active) this.settleTime();
+    if (entry !== scene.active) {
+      this.settleTime();
+      this.state.panel = panelAfter(this.state.panel);
+    }
     scene.active = entry;
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();

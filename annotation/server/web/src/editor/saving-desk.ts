@@ -49,6 +49,8 @@ export class SavingDesk implements Listener {
     const leased = await this.transport.lease(target);
     if (leased.kind !== "leased") {
       entry.isOpen = leased.kind === "unreachable";
+      if (leased.kind === "signed-out") this.listener.refused("You are signed out. Sign in again in another tab, then choose the structure once more.");
+      if (leased.kind === "refused") this.listener.refused(`${entry.name}: ${leased.why}`);
       return;
     }
     entry.takenBy = leased.takenBy ?? null;

@@ -34,7 +34,9 @@ export const SHELVES: readonly Shelf[] = ["to check", "accepted", "no mask yet",
 export function shelfOf(entry: Entry): Shelf {
   if (entry.state.startsWith("absent")) return "not in image";
   if (entry.state === "accepted") return "accepted";
-  return entry.maskId === null && entry.strokes === 0 && entry.voxels === 0 ? "no mask yet" : "to check";
+  if (entry.state === "flagged") return "to check";
+  // An empty mask is what a model found, no mask to accept.
+  return entry.strokes === 0 && entry.voxels === 0 ? "no mask yet" : "to check";
 }
 
 export class Scene {

@@ -16,6 +16,11 @@ export type Panel =
   | { readonly kind: "copy"; readonly revisions: readonly Revision[] | null; readonly mirror: string | null }
   | { readonly kind: "conflict"; readonly conflict: Conflict };
 
+/** What stays open when another structure comes: what does not speak of the one that was. */
+export function panelAfter(panel: Panel | null): Panel | null {
+  return panel?.kind === "keys" || panel?.kind === "conflict" ? panel : null;
+}
+
 export interface EditorState {
   tool: Tool;
   radiusMm: number;

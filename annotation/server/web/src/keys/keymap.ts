@@ -106,6 +106,14 @@ export function bindingOf(event: KeyLike): Binding | null {
   }) ?? null;
 }
 
+const REPEATING = new Set<Command>([
+  "slice-up", "slice-down", "slice-up-10", "slice-down-10", "previous-structure", "next-structure", "undo", "redo",
+  "smaller", "larger", "more-opaque", "less-opaque",
+]);
+
+/** Whether a key that is held goes on; the others count once, so that none judges a second structure or flickers. */
+export const repeats = (command: Command): boolean => REPEATING.has(command);
+
 /** Whether an element takes typed text, so that keys are off. */
 export function takesText(element: { tagName: string; type?: string; isContentEditable?: boolean } | null): boolean {
   if (!element) return false;

@@ -5,8 +5,9 @@ import "../look/editor.css";
 import { html, nothing, render } from "lit-html";
 import { sessionOrLogin, structuresOf, worklist } from "../api/workbench.ts";
 import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
-import { bindingOf, takesText } from "../keys/keymap.ts";
+import { bindingOf, repeats, takesText } from "../keys/keymap.ts";
 import { bottomBar, topBar } from "../editor/bars.ts";
+import { chooses } from "../editor/choices.ts";
 import { Commands } from "../editor/commands.ts";
 import { Editor } from "../editor/editor.ts";
 import { sidePanel } from "../editor/panels.ts";
@@ -100,14 +101,14 @@ async function openAsked(editor: Editor, show: () => void): Promise<void> {
 function listenToKeys(editor: Editor, commands: Commands, refresh: () => void): void {
   window.addEventListener("keydown", (event) => {
     if (takesText(document.activeElement as HTMLElement | null)) return;
-    if (chooses(event)) return event.preventDefault();
+    if (chooses(event, editor, commands)) return event.preventDefault();
     const binding = bindingOf(event);
     // A button that the keyboard went to keeps its own keys; one that was clicked lets go at once.
     const isOnButton = ["BUTTON", "A"].includes(document.activeElement?.tagName ?? "");
     if (!binding || (isOnButton && ["Enter", "Space"].includes(event.code))) return;
     event.preventDefault();
     if (binding.command === "find") document.getElementById("find")?.focus();
-    else if (!(event.repeat && ["accept", "next-case", "previous-case", "hide"].includes(binding.command))) commands.run(binding.command);
+    else if (!event.repeat || repeats(binding.command)) commands.run(binding.command);
     refresh();
   });
   window.addEventListener("click", (event) => {
@@ -118,15 +119,6 @@ function listenToKeys(editor: Editor, commands: Commands, refresh: () => void): 
     if (event.code === "Space" && editor.state.hidden) commands.run("show");
   });
   window.addEventListener("blur", () => editor.state.hidden && commands.run("show"));
-}
-
-/** While a panel offers choices, digits (and the key that opened it) take one. */
-function chooses(event: KeyboardEvent): boolean {
-  if (event.ctrlKey || event.metaKey || event.altKey) return false;
-  const choice = event.code === "KeyX" ? "plain" : event.key;
-  const button = document.querySelector<HTMLButtonElement>(`#panel.open [data-choice="${CSS.escape(choice)}"]`);
-  button?.click();
-  return button !== null;
 }
 
 function listenToTheWorld(editor: Editor): void {

@@ -76,8 +76,9 @@ function bars(all: readonly Bar[]): TemplateResult {
   const most = Math.max(1, ...shown.map(({ value }) => value));
   const step = 600 / Math.max(7, shown.length);
   const bar = ({ name, value, title }: Bar, at: number): SVGTemplateResult => {
-    const height = (110 * value) / most;
+    const height = (106 * value) / most;
     return svg`<g><title>${title}</title>
+      ${shown.length <= 14 && value > 0 ? svg`<text x=${(at + 0.5) * step} y=${121 - height} fill="#c9d1d8" font-size="11" text-anchor="middle">${value}</text>` : nothing}
       <rect x=${at * step + step * 0.15} y=${126 - height} width=${step * 0.7} height=${height} fill="#4cc2d6" rx="2"></rect>
       ${shown.length <= 14 ? svg`<text x=${(at + 0.5) * step} y="143" fill="#8b969f" font-size="11" text-anchor="middle">${name}</text>` : nothing}</g>`;
   };

@@ -104,6 +104,12 @@ class WorklistPage {
       </table>`;
   }
 
+  private whose({ lease, assigned }: WorklistCase): TemplateResult | string {
+    if (!lease) return assigned ?? "";
+    if (lease.by === this.session.user) return html`<span class="dim">${icon("person")} you are drawing</span>`;
+    return html`<span class="warn">${icon("person")} ${lease.by} is drawing</span>`;
+  }
+
   private line(each: WorklistCase, at: number): TemplateResult {
     return html`
       <tr class="link ${at === this.chosen ? "on" : ""}" @click=${() => this.open(each)}>
@@ -116,7 +122,7 @@ class WorklistPage {
         <td>${ago(each.last_edit)}${each.last_by ? html` <span class="dim">${each.last_by}</span>` : nothing}</td>
         <td class="number">${each.seconds ? duration(each.seconds) : ""}</td>
         <td>${state(each)}</td>
-        <td>${each.lease ? html`<span class="warn">${icon("person")} ${each.lease.by} is drawing</span>` : (each.assigned ?? "")}</td>
+        <td>${this.whose(each)}</td>
       </tr>`;
   }
 }

@@ -19,7 +19,7 @@ export function keepLargest(volume: LabelVolume, value: number): Change | null {
   if (!box) return null;
   const mask = volume.maskIn(value, box);
   const { pieces, sizes } = piecesOf(mask, boxSize(box));
-  const largest = sizes.indexOf(Math.max(...sizes));
+  const largest = sizes.reduce((best, size, at) => (size > sizes[best] ? at : best), 0);
   const recorder = new Recorder(volume);
   for (let at = 0; at < mask.length; at++) {
     if (mask[at] && pieces[at] !== largest + 1) recorder.erase(indexInVolume(volume.dims, box, at), value);

@@ -213,6 +213,7 @@ export class Outbox {
         await this.inTheWay(item, sent);
         return true;
       case "refused":
+        this.failures = 0;
         await this.drop(item);
         if (item.kind === "commit") await this.dropJudgements(item);
         this.listener.refused(item, sent.why);

@@ -29,6 +29,7 @@ function scene(): Scene {
     structures: [
       structure("liver", 5), structure("spleen", 1, { state: "accepted", locked: true }),
       structure("colon", 9, { state: "undecided", mask_id: null, voxels: 0, box: null }),
+      structure("stomach", 6, { state: "undecided", voxels: 0, box: null }), structure("aorta", 7, { state: "flagged", voxels: 0, box: null }),
       structure("gallbladder", 4, { state: "absent", absent: "anatomy", mask_id: null, voxels: 0, box: null }),
     ],
   };
@@ -37,8 +38,8 @@ function scene(): Scene {
 
 test("structures lie on the shelf of what is left to do, accepted ones locked", () => {
   const { entries, volume } = scene();
-  expect(entries.map(shelfOf)).toEqual(["to check", "accepted", "no mask yet", "not in image"]);
-  expect(entries[3].state).toBe("absent_anatomy");
+  expect(entries.map(shelfOf)).toEqual(["to check", "accepted", "no mask yet", "no mask yet", "to check", "not in image"]);
+  expect(entries[5].state).toBe("absent_anatomy");
   expect([volume.locked[1], volume.locked[5]]).toEqual([1, 0]);
 });
 

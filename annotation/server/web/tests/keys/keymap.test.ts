@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bindingOf, BINDINGS, type KeyLike, takesText } from "../../src/keys/keymap.ts";
+import { bindingOf, BINDINGS, type KeyLike, repeats, takesText } from "../../src/keys/keymap.ts";
 
 const press = (more: Partial<KeyLike>): string | undefined => bindingOf({
   code: "", key: "", ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more,
@@ -31,6 +31,11 @@ test("Ctrl and Shift tell undo, redo and cases apart", () => {
 test("no key does two things", () => {
   const pressed = BINDINGS.map(({ code, key, ctrl, shift }) => [code, key, ctrl, shift].join(" "));
   expect(new Set(pressed).size).toBe(pressed.length);
+});
+
+test("a held key scrolls on, but judges and opens once", () => {
+  expect(["slice-up", "smaller", "undo"].map((each) => repeats(each as never))).toEqual([true, true, true]);
+  expect(["accept", "flag", "absent", "next-case", "lock"].map((each) => repeats(each as never))).toEqual([false, false, false, false, false]);
 });
 
 test("text fields keep their keys", () => {

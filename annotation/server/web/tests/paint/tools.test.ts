@@ -213,3 +213,11 @@ describe("masks that overlap", () => {
     expect(volume.boxOf(6, wholeBox(volume.dims))).toBeNull();
   });
 });
+
+test("the largest of more pieces than a call takes arguments", () => {
+  const volume = emptyVolume([800_000, 1, 1]);
+  for (let at = 0; at < volume.labels.length; at += 4) volume.labels[at] = 5;
+  volume.labels[401] = 5;
+  keepLargest(volume, 5);
+  expect([volume.labels.indexOf(5), volume.labels.lastIndexOf(5)]).toEqual([400, 401]);
+});

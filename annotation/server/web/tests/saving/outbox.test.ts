@@ -166,6 +166,16 @@ describe("the outbox", () => {
     expect(desk.outbox.state).toMatchObject({ kind: "saved", waiting: 0 });
   });
 
+  test("a refusal is an answer: the server is there again", async () => {
+    const desk = new Desk(server);
+    server.answers = [{ kind: "unreachable" }, { kind: "refused", why: "no" }];
+    await desk.draw();
+    await settled();
+    expect(desk.outbox.state.kind).toBe("offline");
+    await desk.outbox.retry();
+    expect([desk.refusals, desk.outbox.state.kind]).toEqual([["no"], "saved"]);
+  });
+
   test("what the server refuses for good is named and does not stop the rest", async () => {
     const desk = new Desk(server);
     server.answers = [{ kind: "refused", why: "the box lies outside" }];
