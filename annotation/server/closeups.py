@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from annotation.server.refusals import Refusal
+from annotation.server.refusals import Refusal, words_of
 from annotation.server.workbench import Workbench
 from pipeline.errors import MasksmithError
 
@@ -30,6 +30,4 @@ def see_to_closeup(bench: Workbench, path: str) -> None:
         bench.draw_closeup(bench.workspace, case.id, structure.name)
     except MasksmithError as error:
         log.warning("a close-up could not be drawn: %s", error)
-        said, _, advice = " ".join(str(error).split()).rpartition("; ")
-        words = (said, advice) if said else (advice, "run 'masksmith gallery' to see why")
-        raise Refusal(503, *words) from None
+        raise Refusal(503, *words_of(error, "run 'masksmith gallery' to see why")) from None

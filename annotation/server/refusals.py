@@ -50,7 +50,11 @@ def answer_to(error: MasksmithError) -> tuple[int, dict[str, Any]]:
         return error.status, error.document
     known = {UsageError: 400, NothingToDo: 404, BadInput: 422, WorkspaceBusy: 503}
     status = next((code for kind, code in known.items() if isinstance(error, kind)), 500)
-    said, _, advice = " ".join(str(error).split()).rpartition("; ")
-    if not said:
-        said, advice = advice, "load the page anew; if it stays, tell an administrator"
+    said, advice = words_of(error, "load the page anew; if it stays, tell an administrator")
     return status, {"error": said, "what_to_do": advice}
+
+
+def words_of(error: MasksmithError, otherwise: str) -> tuple[str, str]:
+    """Divide an error's text into what is wrong and what to do, else `otherwise`."""
+    said, _, advice = " ".join(str(error).split()).rpartition("; ")
+    return (said, advice) if said else (advice, otherwise)
