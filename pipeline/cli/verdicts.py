@@ -41,7 +41,12 @@ def command() -> None:
 @click.pass_context
 @pass_call
 def import_command(
-    call: Call, context: click.Context, /, files: tuple[Path, ...], by: str | None, **choice: bool
+    call: Call,
+    context: click.Context,
+    /,
+    files: tuple[Path, ...],
+    by: str | None,
+    any_workspace: bool,
 ) -> None:
     """Record the verdicts in files that the gallery exported.
 
@@ -56,7 +61,7 @@ def import_command(
     for path in dict.fromkeys(files):
         document = read_verdict_document(path)
         try:
-            applied = apply_verdict_document(workspace, document, by, **choice)
+            applied = apply_verdict_document(workspace, document, by, any_workspace=any_workspace)
         except BadInput as error:
             raise type(error)(f"{path}: {error}") from None
         is_whole = is_whole and not applied.counts["failed"]
