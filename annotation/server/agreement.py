@@ -53,6 +53,11 @@ def is_blind(mask: Mask) -> bool:
     return "blind" in mask.provenance.about
 
 
+def is_aside(mask: Mask) -> bool:
+    """Tell whether a mask changed as a neighbour was drawn, while somebody else drew on it."""
+    return "aside" in mask.provenance.about
+
+
 def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
     """Pair what people made of one proposal; of several by one person the last one counts.
 
@@ -63,7 +68,7 @@ def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
     """
     last: dict[tuple[str, str, str], dict[tuple[str, bool], Mask]] = {}
     for mask in masks:
-        if mask.provenance.parents and len(mask.provenance.parents) == 1:
+        if len(mask.provenance.parents) == 1 and not is_aside(mask):
             thing = (mask.case_id, mask.structure, mask.provenance.parents[0])
             last.setdefault(thing, {})[mask.provenance.maker, is_blind(mask)] = mask
     for made in last.values():
