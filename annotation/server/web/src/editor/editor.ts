@@ -1,18 +1,18 @@
 /** The editor: one case on the screen, the tools on it, and what is saved of it. */
 
 import { ActivityTimer } from "../activity/timer.ts";
-import type { Session } from "../api/workbench.ts";
+import { caseInfo, type Session } from "../api/workbench.ts";
 import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
 import { type Drawing, paletteOf } from "../display/slice.ts";
 import { greyTable, type HuWindow, PRESETS } from "../display/windows.ts";
 import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
 import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
-import { History } from "../paint/history.ts";
+import { History, isDeed } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
 import type { Target } from "../saving/outbox-item.ts";
 import { CaseLoader } from "./case-loader.ts";
-import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
+import { type Entry, Scene, shelfOf, spoken, stateOf } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
 import { type EditorState, initialState, panelAfter } from "./state.ts";
 import { StrokeLog } from "./stroke-log.ts";
@@ -24,6 +24,8 @@ export class Editor implements DeskListener {
   readonly desk: SavingDesk;
   readonly loader: CaseLoader;
   readonly log = new StrokeLog();
+  /** Whether this person may draw on where somebody else does. */
+  readonly mayTakeOver: boolean;
   readonly views: Record<PlaneName, PlaneView>;
   scene: Scene | null = null;
   brush: { view: PlaneView; brush: Brush } | null = null;
@@ -41,6 +43,7 @@ export class Editor implements DeskListener {
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
+    this.mayTakeOver = ["reviewer", "admin"].includes(session.role);
     this.loader = new CaseLoader(render);
     this.desk = new SavingDesk(session, this);
     this.views = Object.fromEntries(
@@ -128,10 +131,25 @@ export class Editor implements DeskListener {
     this.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
-      if (entry.takenBy) this.say(`${entry.takenBy} is drawing ${spoken(entry.name)}; you can look at it.`, "warn");
+      if (entry.takenBy) this.sayTaken(entry, entry.takenBy);
       this.redraw();
       this.render();
     }).catch((error: unknown) => this.say(String(error), "error"));
+  }
+
+  private sayTaken(entry: Entry, by: string): void {
+    this.say(`${by} is drawing ${spoken(entry.name)}; you can look at it.`, "warn");
+    if (this.mayTakeOver && entry === this.scene?.active) this.state.panel ??= { kind: "taken", by };
+  }
+
+  /** Draw on the active structure from now on instead of whoever does. */
+  async takeOver(): Promise<void> {
+    const entry = this.scene?.active;
+    if (!this.scene || !entry) return;
+    await this.desk.open(this.scene, entry, true);
+    if (entry.isOpen) this.say(`You are drawing ${spoken(entry.name)} now. What was drawn before stays a draft of its own.`, "ok");
+    this.redraw();
+    this.render();
   }
 
   step(direction: 1 | -1): void {
@@ -177,6 +195,7 @@ export class Editor implements DeskListener {
 
   afterChange(change: Change): void {
     if (!this.scene) return;
+    this.settleTime();
     this.desk.keep(this.scene, change);
     this.redrawBox(change.box);
     this.onRest();
@@ -187,6 +206,7 @@ export class Editor implements DeskListener {
     const { scene } = this;
     const change = scene && this.changes.undo(scene.volume);
     if (!scene || !change) return this.say("Nothing to undo.", "warn");
+    if (isDeed(change)) return;
     this.log.undo();
     scene.countBack(change);
     this.afterChange(change);
@@ -196,6 +216,7 @@ export class Editor implements DeskListener {
     const { scene } = this;
     const change = scene && this.changes.redo(scene.volume);
     if (!scene || !change) return this.say("Nothing to redo.", "warn");
+    if (isDeed(change)) return;
     this.log.redo();
     scene.count(change);
     this.afterChange(change);
@@ -299,8 +320,29 @@ export class Editor implements DeskListener {
     const entry = this.scene?.info.id === target.caseId ? this.scene.named(target.structure) : null;
     if (!entry) return;
     entry.takenBy = by;
+    entry.isOpen = false;
     this.scene?.setLocked(entry, true);
     this.say(`${by} is drawing ${spoken(entry.name)}: it is locked here, and what you changed of it is kept beside.`, "warn");
+  }
+
+  lookAgain(target: Target): void {
+    const { scene } = this;
+    const entry = scene?.info.id === target.caseId ? scene.named(target.structure) : null;
+    if (!scene || !entry) return;
+    void caseInfo(target.caseId).then(({ structures }) => {
+      const now = structures.find(({ name }) => name === target.structure);
+      if (!now) return;
+      entry.state = stateOf(now);
+      scene.setLocked(entry, now.locked);
+      // Another revision than the one on the screen is fetched when the structure is opened anew.
+      if (now.mask_id !== entry.maskId && entry.strokes === 0) entry.isOpen = false;
+      if (entry === scene.active) this.activate(entry);
+      this.render();
+    }).catch((error: unknown) => this.say(String(error), "error"));
+  }
+
+  idleSeconds(): number {
+    return this.timer.idleSeconds;
   }
 
   refused(words: string): void {
