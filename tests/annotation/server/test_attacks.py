@@ -256,7 +256,8 @@ def test_another_persons_case_is_only_looked_at(browse, lab) -> None:
     anna, ben, rita = browse("anna"), browse("ben"), browse("rita")
     wish = {"cases": ["s0001"], "to": "ben"}
     assert anna.post("/api/assignments", json=wish).status_code == 403
-    assert rita.post("/api/assignments", json=wish).json() == {"assigned": 1, "to": "ben"}
+    given = rita.post("/api/assignments", json=wish).json()
+    assert given == {"assigned": 1, "to": "ben", "refused": []}
     assert anna.get("/api/cases/s0001").json()["editable"] is False
     assert anna.post("/api/cases/s0001/masks/liver/lease", json={}).status_code == 403
     box = (slice(0, 1),) * 3
