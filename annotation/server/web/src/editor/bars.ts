@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { icon } from "../look/icons.ts";
+import { readOnlyWords } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
 import { shelfOf } from "./scene.ts";
@@ -9,6 +10,7 @@ import { savedWords } from "./state.ts";
 
 export function topBar(editor: Editor, commands: Commands): TemplateResult {
   const { scene, state } = editor;
+  const readOnly = scene && readOnlyWords(scene.info);
   const saved = savedWords(state.save, Date.now());
   const next = scene?.info.next_case ?? null;
   const isReady = next !== null && editor.loader.ready === next;
@@ -17,6 +19,7 @@ export function topBar(editor: Editor, commands: Commands): TemplateResult {
     <h1 id="case">${scene?.info.id ?? "…"}</h1>
     ${scene ? html`<span class="dim">${facts(editor)}</span><span>${place(editor)}</span>` : nothing}
     <span class="grow"></span>
+    ${readOnly ? html`<span class="warn" id="read-only">${icon("lock")}${readOnly}</span>` : nothing}
     <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
     <span class="dim" id="next" data-ready=${String(isReady)}>${next === null ? "no next case" : isReady ? `next ${next} ready` : `next ${next} …`}</span>
     <button class="main" @click=${() => commands.run("next-case")}>Next case ${icon("next")}</button>

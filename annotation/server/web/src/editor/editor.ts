@@ -4,13 +4,14 @@ import { ActivityTimer } from "../activity/timer.ts";
 import type { Session } from "../api/workbench.ts";
 import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
 import { type Drawing, paletteOf } from "../display/slice.ts";
-import { greyTable, type HuWindow, PRESETS } from "../display/windows.ts";
+import { greyTable, type HuWindow, presetsOf } from "../display/windows.ts";
 import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
 import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
 import { History } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
 import type { Target } from "../saving/outbox-item.ts";
+import { whyNot } from "./allowed.ts";
 import { CaseLoader } from "./case-loader.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
@@ -18,7 +19,8 @@ import { type EditorState, initialState, panelAfter } from "./state.ts";
 import { StrokeLog } from "./stroke-log.ts";
 
 export class Editor implements DeskListener {
-  readonly state: EditorState = initialState();
+  readonly presets: readonly HuWindow[];
+  readonly state: EditorState;
   readonly changes = new History();
   readonly timer = new ActivityTimer();
   readonly desk: SavingDesk;
@@ -32,7 +34,7 @@ export class Editor implements DeskListener {
   onShownCase: () => void = () => undefined;
   private readonly visited: string[] = [];
   private readonly render: () => void;
-  private readonly grey = greyTable(PRESETS[0]);
+  private readonly grey: Uint8Array;
   private palette: Uint8Array = new Uint8Array(65536 * 3);
   private frame = 0;
   private changedSince = Infinity;
@@ -41,6 +43,9 @@ export class Editor implements DeskListener {
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
+    this.presets = presetsOf(session.windows);
+    this.state = initialState(this.presets[0]);
+    this.grey = greyTable(this.presets[0]);
     this.loader = new CaseLoader(render);
     this.desk = new SavingDesk(session, this);
     this.views = Object.fromEntries(
@@ -153,7 +158,9 @@ export class Editor implements DeskListener {
   /** Why the active structure cannot be drawn now, or null. */
   get obstacle(): string | null {
     const entry = this.scene?.active;
-    if (!entry) return "Choose a structure first.";
+    if (!this.scene || !entry) return "Choose a structure first.";
+    const readOnly = whyNot("undo", this.scene.info);
+    if (readOnly) return readOnly;
     if (entry.takenBy) return `${entry.takenBy} is drawing ${spoken(entry.name)} now.`;
     if (entry.locked) return `${spoken(entry.name)} is locked. L unlocks it.`;
     return entry.isOpen ? null : "One moment: the draft is being fetched.";

@@ -45,6 +45,7 @@ export class SavingDesk implements Listener {
   /** Ask for the right to draw and for the draft; brings the mask on the screen up to date. */
   async open(scene: Scene, entry: Entry): Promise<void> {
     if (entry.isOpen) return;
+    if (scene.info.editable === false) return this.bringUpToDate(scene, entry, entry.maskId, false);
     const target = { caseId: scene.info.id, structure: entry.name };
     const leased = await this.transport.lease(target);
     if (leased.kind !== "leased") {

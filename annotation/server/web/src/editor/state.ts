@@ -1,6 +1,6 @@
 /** What the tools are set to, and what the page says. */
 
-import { type HuWindow, PRESETS } from "../display/windows.ts";
+import type { HuWindow } from "../display/windows.ts";
 import type { PlaneName } from "../geometry/planes.ts";
 import type { HuRange } from "../paint/pencil.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
@@ -40,8 +40,8 @@ export interface EditorState {
   under: { readonly name: string; readonly hu: number | null } | null;
 }
 
-export const initialState = (): EditorState => ({
-  tool: "pencil", radiusMm: 6, slices: 3, hu: null, window: PRESETS[0], mainPlane: "axial", outlineOnly: false,
+export const initialState = (window: HuWindow): EditorState => ({
+  tool: "pencil", radiusMm: 6, slices: 3, hu: null, window, mainPlane: "axial", outlineOnly: false,
   hidden: false, opacity: 0.35, find: "", panel: null,
   save: { kind: "saved", waiting: 0, edits: 0, savedAt: null }, notice: null, loading: null, under: null,
 });
