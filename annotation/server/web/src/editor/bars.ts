@@ -1,15 +1,17 @@
 /** The lines at the top and the bottom. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
+import { leftWords } from "../api/blind.ts";
 import { icon } from "../look/icons.ts";
 import { readOnlyWords } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
-import { shelfOf } from "./scene.ts";
+import { shelfOf, spoken } from "./scene.ts";
 import { savedWords } from "./state.ts";
 
 export function topBar(editor: Editor, commands: Commands): TemplateResult {
   const { scene, state } = editor;
+  if (scene?.info.blind) return blindBar(editor, commands);
   const readOnly = scene && readOnlyWords(scene.info);
   const saved = savedWords(state.save, Date.now());
   const next = scene?.info.next_case ?? null;
@@ -23,6 +25,21 @@ export function topBar(editor: Editor, commands: Commands): TemplateResult {
     <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
     <span class="dim" id="next" data-ready=${String(isReady)}>${next === null ? "no next case" : isReady ? `next ${next} ready` : `next ${next} …`}</span>
     <button class="main" @click=${() => commands.run("next-case")}>Next case ${icon("next")}</button>
+    <button title="All keys" aria-label="All keys" @click=${() => commands.run("help")}>${icon("keys")}</button>`;
+}
+
+/** In a blind drawing: no case, no next one, nothing to compare with. */
+function blindBar(editor: Editor, commands: Commands): TemplateResult {
+  const { scene, state, blind } = editor;
+  const saved = savedWords(state.save, Date.now());
+  return html`
+    <a href="./index.html" title="Worklist" @click=${(event: Event) => { event.preventDefault(); commands.run("worklist"); }}>${icon("list")}Worklist</a>
+    <h1 id="blind">Blind: ${spoken(scene?.active?.name ?? "")}</h1>
+    <span class="dim">${facts(editor)}</span>
+    <span>from the proposal, other masks hidden${blind ? html` <span class="dim">· ${leftWords(blind)}</span>` : nothing}</span>
+    <span class="grow"></span>
+    <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
+    <button class="main" @click=${() => commands.run("accept")}>Done <kbd>Enter</kbd></button>
     <button title="All keys" aria-label="All keys" @click=${() => commands.run("help")}>${icon("keys")}</button>`;
 }
 

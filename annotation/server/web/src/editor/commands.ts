@@ -135,6 +135,7 @@ export class Commands {
   accept(): void {
     const entry = this.active;
     if (!entry || !this.editor.scene) return;
+    if (this.editor.scene.info.blind) return this.editor.finishBlind();
     if (entry.voxels === 0) {
       return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
     }

@@ -2,6 +2,7 @@
 
 import "../look/base.css";
 import { html, nothing, render, type TemplateResult } from "lit-html";
+import { type BlindTask, blindTask, leftWords } from "../api/blind.ts";
 import { type Session, sessionOrLogin, worklist, type Worklist, type WorklistCase } from "../api/workbench.ts";
 import { takesText } from "../keys/keymap.ts";
 import { icon } from "../look/icons.ts";
@@ -10,6 +11,7 @@ import { AssignBar } from "../worklist/assign-bar.ts";
 import { Selection } from "../worklist/selection.ts";
 
 const REFRESH_MS = 15_000;
+const BLIND_MS = 60_000;
 
 class WorklistPage {
   private readonly session: Session;
@@ -18,6 +20,8 @@ class WorklistPage {
   private chosen = 0;
   private trouble = "";
   private timer = 0;
+  private blind: BlindTask | null = null;
+  private blindAt = 0;
   private readonly selection = new Selection();
   private readonly bar = new AssignBar(() => this.show(), () => this.given());
   private readonly mayAssign: boolean;
@@ -36,6 +40,7 @@ class WorklistPage {
     if (this.filter.open) query.set("open", "true");
     try {
       this.list = await worklist(`?${query}`);
+      await this.lookForBlind();
       this.trouble = "";
     } catch (error) {
       this.trouble = error instanceof Error ? error.message : String(error);
@@ -43,6 +48,13 @@ class WorklistPage {
     this.chosen = Math.min(this.chosen, Math.max(0, (this.list?.cases.length ?? 1) - 1));
     this.selection.keepOnly(this.shown);
     this.show();
+  }
+
+  /** Seldom: it costs the server more than the list, and changes rarely. */
+  private async lookForBlind(): Promise<void> {
+    if (!this.session.blind_share || Date.now() - this.blindAt < BLIND_MS) return;
+    this.blindAt = Date.now();
+    this.blind = await blindTask();
   }
 
   private get shown(): string[] {
@@ -115,6 +127,7 @@ class WorklistPage {
       <label><input type="checkbox" .checked=${filter[name]} @change=${(event: Event) => this.change({ [name]: (event.target as HTMLInputElement).checked })} /> ${words}</label>`;
     return html`
       <h1 class="sr">Worklist</h1>
+      ${this.blind ? html`<p class="say" id="blind">${leftWords(this.blind)} <a href="./editor.html${location.search}#/blind">Draw ${this.blind.left === 1 ? "it" : "the first"}</a></p>` : nothing}
       <div class="bar">
         <input id="filter" type="search" placeholder="/ case, phase, structure, state:flagged, assigned:name" aria-label="Filter" .value=${filter.q}
           @input=${(event: InputEvent) => this.change({ q: (event.target as HTMLInputElement).value })} />

@@ -5,6 +5,8 @@ import type { Box } from "../geometry/grid.ts";
 export interface Target {
   readonly caseId: string;
   readonly structure: string;
+  /** Of a blind drawing the proposal that it begins from: its draft is another one than the ordinary one. */
+  readonly blind?: string;
 }
 
 interface Waiting extends Target {
@@ -50,7 +52,7 @@ export type OutboxItem = PatchItem | CommitItem | VerdictItem;
 type Unkeyed<Item> = Item extends OutboxItem ? Omit<Item, "key"> : never;
 export type NewItem = Unkeyed<OutboxItem>;
 
-export const targetKey = ({ caseId, structure }: Target): string => `${caseId}/${structure}`;
+export const targetKey = ({ caseId, structure, blind }: Target): string => `${caseId}/${structure}${blind ? "?blind" : ""}`;
 
 /** The seam to IndexedDB; tests may hold items in memory. */
 export interface OutboxStore {

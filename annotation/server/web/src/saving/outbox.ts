@@ -242,8 +242,8 @@ export class Outbox {
     this.held.add(targetKey(item));
     this.leases.delete(targetKey(item));
     if (item.kind === "commit" && sent.mine) await this.drop(item);
-    const { caseId, structure } = item;
-    this.listener.conflict({ caseId, structure, mine: sent.mine, current: sent.current });
+    const { caseId, structure, blind } = item;
+    this.listener.conflict({ caseId, structure, blind, mine: sent.mine, current: sent.current });
   }
 
   private async committed(item: Target, mask: string | null): Promise<void> {

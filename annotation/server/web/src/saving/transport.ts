@@ -42,8 +42,8 @@ export class HttpTransport implements Transport {
     }
   }
 
-  private async asked({ caseId, structure }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
-    const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take } });
+  private async asked({ caseId, structure, blind }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
+    const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take, blind } });
     const base = answer.draft ? answer.draft.base : answer.base;
     return { kind: "leased", lease: { base, sequence: answer.draft?.sequence ?? 0 } };
   }
@@ -60,6 +60,7 @@ export class HttpTransport implements Transport {
 
   patch(item: PatchItem, lease: Lease): Promise<Sent> {
     const query = new URLSearchParams({ base: lease.base ?? "none", box: item.box.join(","), client: item.client ?? "" });
+    if (item.blind) query.set("blind", "true");
     return sending(() => ask(`${maskPath(item.caseId, item.structure)}/draft/${item.sequence}?${query}`, {
       method: "PUT", body: item.body,
       headers: { "Content-Type": "application/octet-stream", "Content-Encoding": "gzip" },
@@ -68,7 +69,8 @@ export class HttpTransport implements Transport {
 
   commit(item: CommitItem, client: string, lease: Lease): Promise<Sent> {
     const { seconds, strokes } = item;
-    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes };
+    const blind = item.blind ? true : undefined;
+    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes, blind };
     return sending(() => ask(`${maskPath(item.caseId, item.structure)}/commit`, { method: "POST", json }));
   }
 
