@@ -1,7 +1,6 @@
 /** The lines at the top and the bottom. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
-import { leftWords } from "../api/blind.ts";
 import { icon } from "../look/icons.ts";
 import { readOnlyWords } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
@@ -36,7 +35,7 @@ function blindBar(editor: Editor, commands: Commands): TemplateResult {
     <a href="./index.html" title="Worklist" @click=${(event: Event) => { event.preventDefault(); commands.run("worklist"); }}>${icon("list")}Worklist</a>
     <h1 id="blind">Blind: ${spoken(scene?.active?.name ?? "")}</h1>
     <span class="dim">${facts(editor)}</span>
-    <span>from the proposal, other masks hidden${blind ? html` <span class="dim">· ${leftWords(blind)}</span>` : nothing}</span>
+    <span>from the proposal, other masks hidden${blind ? html` <span class="dim">· ${blind.more ? "more than " : ""}${blind.left} left</span>` : nothing}</span>
     <span class="grow"></span>
     <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
     <button class="main" @click=${() => commands.run("accept")}>Done <kbd>Enter</kbd></button>

@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { levelOf, widthOf, windowName } from "../display/windows.ts";
 import type { Command } from "../keys/keymap.ts";
 import { icon, type IconName } from "../look/icons.ts";
+import { whyNot } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
 
@@ -20,6 +21,7 @@ export function toolPanel(editor: Editor, commands: Commands): TemplateResult {
   const { state } = editor;
   const line = (each: Line): TemplateResult => html`
     <button class="tool ${each.isOn ? "on" : ""} ${each.isWarned ? "warned" : ""}" aria-pressed=${each.isOn === undefined ? nothing : String(each.isOn)}
+      aria-disabled=${editor.scene && whyNot(each.command, editor.scene.info) ? "true" : nothing}
       data-command=${each.command} @click=${() => commands.run(each.command)}>
       ${icon(each.icon)}<span>${each.words}</span><kbd>${each.keys}</kbd>
     </button>`;

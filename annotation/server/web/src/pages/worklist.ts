@@ -127,7 +127,7 @@ class WorklistPage {
       <label><input type="checkbox" .checked=${filter[name]} @change=${(event: Event) => this.change({ [name]: (event.target as HTMLInputElement).checked })} /> ${words}</label>`;
     return html`
       <h1 class="sr">Worklist</h1>
-      ${this.blind ? html`<p class="say" id="blind">${leftWords(this.blind)} <a href="./editor.html${location.search}#/blind">Draw ${this.blind.left === 1 ? "it" : "the first"}</a></p>` : nothing}
+      ${this.blind ? html`<p class="say" id="blind">${leftWords(this.blind)} · <a href="./editor.html${location.search}#/blind">Draw ${this.blind.left === 1 ? "it" : "the first"}</a></p>` : nothing}
       <div class="bar">
         <input id="filter" type="search" placeholder="/ case, phase, structure, state:flagged, assigned:name" aria-label="Filter" .value=${filter.q}
           @input=${(event: InputEvent) => this.change({ q: (event.target as HTMLInputElement).value })} />
