@@ -112,6 +112,14 @@ export async function openSession(): Promise<Session> {
   return session;
 }
 
+/** Take over the session that somebody began in another tab, if it is the same person's. */
+export async function renewSession(user: string): Promise<boolean> {
+  const session = await askJson<Session>("/api/session");
+  if (session.user !== user) return false;
+  useCsrf(session.csrf);
+  return true;
+}
+
 export function structuresOf(session: Session): StructureOfMap[] {
   const map = session.class_map;
   return Array.isArray(map) ? map : map.structures;

@@ -58,6 +58,7 @@ export function savedWords(save: SaveState, now: number): { words: string; kind:
   const edits = (count: number): string => (count === 1 ? "1 edit" : `${count} edits`);
   if (save.kind === "signed-out") return { words: `signed out, ${edits(save.waiting)} kept here`, kind: "error" };
   if (save.kind === "offline") return { words: `offline, ${edits(save.waiting)} kept here, retrying`, kind: "warn" };
+  if (save.kind === "held") return { words: `${edits(save.waiting)} kept here, not sent`, kind: "warn" };
   if (save.kind === "saving") return { words: "saving …", kind: "dim" };
   if (save.savedAt === null) return { words: "nothing to save", kind: "dim" };
   const seconds = Math.max(0, Math.round((now - save.savedAt) / 1000));

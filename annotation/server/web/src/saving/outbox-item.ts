@@ -75,7 +75,8 @@ export type Sent =
   | { readonly kind: "signed-out" }
   /** Somebody else's revision is in the way. */
   | { readonly kind: "conflict"; readonly current?: { id: string; by: string }; readonly mine?: string }
-  | { readonly kind: "refused"; readonly why: string };
+  /** `isKept`: not for now, as with a case that was given to somebody else; what was drawn must not be lost by that. */
+  | { readonly kind: "refused"; readonly why: string; readonly isKept?: boolean };
 
 export type Leased =
   /** `takenBy`: somebody else draws on it; what we send stays in our own draft. */

@@ -15,6 +15,7 @@ test.each([
   [{ kind: "saved", waiting: 0, edits: 0, savedAt: null }, "nothing to save", "dim"],
   [{ kind: "saving", waiting: 3, edits: 3, savedAt: null }, "saving …", "dim"],
   [{ kind: "offline", waiting: 7, edits: 9, savedAt: 1 }, "offline, 7 edits kept here, retrying", "warn"],
+  [{ kind: "held", waiting: 2, edits: 2, savedAt: 1 }, "2 edits kept here, not sent", "warn"],
   [{ kind: "signed-out", waiting: 1, edits: 9, savedAt: 1 }, "signed out, 1 edit kept here", "error"],
 ] as const)("the save state is said in words (%#)", (save, words, kind) => {
   expect(savedWords(save, 10000)).toEqual({ words, kind });

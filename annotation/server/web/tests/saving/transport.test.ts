@@ -45,6 +45,28 @@ test.each([
   expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toMatchObject(meaning);
 });
 
+test("what may not be sent for now is kept", async () => {
+  answers = [json({ error: "assigned to ben" }, 403)];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "refused", why: "assigned to ben", isKept: true });
+});
+
+const stale = (): Response => json({ error: "the page is not of this session", stale_session: true }, 403);
+const tokens = (): unknown[] => calls.map(({ init }) => (init.headers as Record<string, string>)["X-Masksmith-CSRF"]);
+
+test("who signed in anew in another tab goes on here, with that session's token", async () => {
+  answers = [stale(), json({ user: "eva", csrf: "new" }), json({ sequence: 3 })];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "done", mask: undefined });
+  expect(tokens()).toEqual(["token", undefined, "new"]);
+});
+
+test("what one person drew is never sent in the name of another", async () => {
+  answers = [stale(), json({ user: "ben", csrf: "bens" })];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "signed-out" });
+  answers = [stale(), json({ user: "ben", csrf: "bens" })];
+  expect(await transport.lease(target)).toEqual({ kind: "signed-out" });
+  expect(tokens()).toEqual(["token", undefined, "token", undefined]);
+});
+
 test("a draft goes on from its own base", async () => {
   answers = [json({ base: "m9", until: "", draft: { sequence: 4, base: "m1" } })];
   expect(await transport.lease(target)).toEqual({ kind: "leased", lease: { base: "m1", sequence: 4 } });
