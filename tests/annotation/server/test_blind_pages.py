@@ -89,6 +89,7 @@ def test_offered_drawn_and_kept_beside(
     assert Workspace.open(corrected.path).in_force("s0002")["spleen"].id == spleen[0].id
 
 
+@pytest.mark.slow
 def test_left_for_later_it_meets_no_other_draft(
     corrected: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:

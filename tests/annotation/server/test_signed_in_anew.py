@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from annotation.server.leases import Assignments
 from annotation.server.server_store import ServerStore
 from benchmarks.served import PASSWORD
@@ -35,6 +37,7 @@ def stroke(page: Any, down: float) -> int:
     return int(page.evaluate(IN_LIVER))
 
 
+@pytest.mark.slow
 def test_strokes_go_on_and_never_in_another_name(
     lab: Workspace, serve: Callable[..., Any], sign_in: Callable[..., Any]
 ) -> None:
