@@ -1,7 +1,7 @@
 /** Leases, drafts and revisions of the case on the screen. */
 
 import { maskCrop, type Session } from "../api/workbench.ts";
-import { wholeBox } from "../geometry/grid.ts";
+import { type Box, wholeBox } from "../geometry/grid.ts";
 import type { Change } from "../paint/recorder.ts";
 import { type Conflict, type Listener, Outbox, type SaveState } from "../saving/outbox.ts";
 import { type Decision, type OutboxItem, type Target, targetKey } from "../saving/outbox-item.ts";
@@ -25,6 +25,7 @@ export interface DeskListener {
   idleSeconds(): number;
 }
 
+const draftOf = ({ blind }: Target): "draft" | "blind draft" => (blind ? "blind draft" : "draft");
 const RENEW_MS = 60_000;
 const SENDING_MS = 10_000;
 
@@ -64,7 +65,8 @@ export class SavingDesk implements Listener {
   }
 
   private async openOnce(scene: Scene, entry: Entry, force: boolean): Promise<void> {
-    const target = { caseId: scene.info.id, structure: entry.name };
+    if (scene.info.editable === false) return this.bringUpToDate(scene, entry, entry.maskId, false);
+    const target = scene.targetOf(entry);
     // What was drawn before the case was left may still be on its way.
     await this.outbox.untilSent(SENDING_MS, target);
     const leased = await this.transport.lease(target, force);
@@ -78,7 +80,7 @@ export class SavingDesk implements Listener {
     entry.takenBy = leased.takenBy ?? null;
     if (leased.takenBy) return;
     if (wasTaken) scene.setLocked(entry, entry.state === "accepted");
-    this.leased.set(entry.name, target);
+    if (!target.blind) this.leased.set(entry.name, target);
     this.outbox.opened(target, leased.lease);
     if (!this.outbox.isWaiting(target)) await this.bringUpToDate(scene, entry, leased.lease.base, leased.lease.sequence > 0);
     entry.maskId = leased.lease.base;
@@ -87,6 +89,7 @@ export class SavingDesk implements Listener {
 
   /** Take up the drafts of a case that an earlier page left unfinished. */
   async resume(scene: Scene): Promise<void> {
+    if (scene.info.blind) return;
     for (const { structure, work } of this.begun.of(scene.info.id)) {
       const entry = scene.named(structure);
       if (!entry) continue;
@@ -103,7 +106,7 @@ export class SavingDesk implements Listener {
     const shown = entry.box ? scene.volume.maskIn(entry.value, entry.box).reduce((sum, is) => sum + is, 0) : 0;
     if (!hasDraft && base === entry.maskId && shown === expected) return;
     const { id } = scene.info;
-    const crop = hasDraft ? await maskCrop(id, entry.name, "draft") : base ? await maskCrop(id, entry.name, { revision: base }) : null;
+    const crop = hasDraft ? await maskCrop(id, entry.name, draftOf(scene.targetOf(entry))) : base ? await maskCrop(id, entry.name, { revision: base }) : null;
     if (!crop && base !== null) return;
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);
@@ -119,7 +122,7 @@ export class SavingDesk implements Listener {
       entry.strokes++;
       if (entry === scene.active) entry.ownStrokes++;
       entry.state = "corrected";
-      const target = { caseId: scene.info.id, structure: entry.name };
+      const target = scene.targetOf(entry);
       this.begun.note(target, { strokes: entry.ownStrokes, seconds: entry.seconds });
       void this.outbox.patch(target, entry.maskId, patch.box, patch.mask);
     }
@@ -128,10 +131,21 @@ export class SavingDesk implements Listener {
   /** Turn what was drawn on a structure into a revision. */
   commit(scene: Scene, entry: Entry): void {
     if (entry.strokes === 0) return;
-    const target = { caseId: scene.info.id, structure: entry.name };
+    const target = scene.targetOf(entry);
     this.committing.add(targetKey(target));
     void this.outbox.commit(target, entry.maskId, entry.seconds, entry.ownStrokes);
     Object.assign(entry, { strokes: 0, ownStrokes: 0, seconds: 0 });
+  }
+
+  /** A blind drawing is done, also where nothing was to be changed: the server makes it of a stroke at least. */
+  finishBlind(scene: Scene, entry: Entry): void {
+    const one: Box = [0, 0, 0, 1, 1, 1];
+    if (entry.strokes === 0) {
+      const same = scene.volume.maskIn(entry.value, one) as Uint8Array<ArrayBuffer>;
+      void this.outbox.patch(scene.targetOf(entry), entry.maskId, one, same);
+      entry.strokes = 1;
+    }
+    this.commit(scene, entry);
   }
 
   /** Make a revision of what was drawn, if anything, and judge it. */
@@ -176,16 +190,16 @@ export class SavingDesk implements Listener {
     await this.outbox.discard(conflict);
     this.committing.delete(targetKey(conflict));
     this.begun.delete(conflict);
-    const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
+    const entry = scene.entryOf(conflict);
     if (!entry) return;
     Object.assign(entry, { strokes: 0, ownStrokes: 0, isOpen: false });
-    await this.layRevision(scene, entry, conflict.current?.id);
-    this.listener.lookAgain(conflict);
+    await this.layRevision(scene, entry, conflict.blind ?? conflict.current?.id);
+    if (!conflict.blind) this.listener.lookAgain(conflict);
     await this.open(scene, entry);
   }
 
   private async layRevision(scene: Scene, entry: Entry, revision?: string): Promise<void> {
-    const crop = await maskCrop(scene.info.id, entry.name, { revision });
+    const crop = await maskCrop(scene.info.id, entry.name, { revision: revision || undefined });
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);
     entry.maskId = crop?.id || null;
@@ -195,7 +209,7 @@ export class SavingDesk implements Listener {
   /** Ours comes into force, as a revision of its own over theirs. */
   async keepMine(scene: Scene, conflict: Conflict): Promise<void> {
     if (conflict.mine && conflict.current) return this.putBack(scene, conflict, conflict.mine, conflict.current.id);
-    const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
+    const entry = scene.entryOf(conflict);
     if (!entry) return;
     const leased = await this.transport.lease(conflict);
     if (leased.kind !== "leased" || leased.takenBy) {
@@ -217,17 +231,17 @@ export class SavingDesk implements Listener {
     if (sent.kind !== "done") return this.listener.refused("yours could not be put into force; both revisions are kept, try again");
     await this.outbox.release(conflict, sent.mask ?? mine);
     this.committed(conflict, sent.mask ?? mine);
-    const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
+    const entry = scene.entryOf(conflict);
     // After a reload it is theirs that is on the screen.
     if (entry && entry.strokes === 0) await this.layRevision(scene, entry, sent.mask ?? mine);
   }
 
   /** Empty what theirs covers, so that the patch of ours that follows is the whole mask. */
   private async wipe(scene: Scene, entry: Entry, base: string | null): Promise<void> {
-    const theirs = base ? await maskCrop(scene.info.id, entry.name, "draft").then((draft) => draft ?? maskCrop(scene.info.id, entry.name, { revision: base })) : null;
+    const theirs = base ? await maskCrop(scene.info.id, entry.name, draftOf(scene.targetOf(entry))).then((draft) => draft ?? maskCrop(scene.info.id, entry.name, { revision: base })) : null;
     if (!theirs) return;
     const mask = scene.volume.maskIn(entry.value, theirs.box) as Uint8Array<ArrayBuffer>;
-    await this.outbox.patch({ caseId: scene.info.id, structure: entry.name }, base, theirs.box, mask);
+    await this.outbox.patch(scene.targetOf(entry), base, theirs.box, mask);
   }
 
   changed(state: SaveState): void {
