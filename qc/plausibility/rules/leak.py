@@ -76,4 +76,5 @@ RULE = Rule(
     "No mask runs over into another tissue: an organ into lung or bone, a rib into the lung.",
     check,
     ("leak",),
+    needs_ct=True,
 )
