@@ -116,3 +116,35 @@ def test_a_volume_no_adult_has_is_found_and_children_are_left_alone(faults):
     assert (found.kind, found.structures) == ("size_unlike_adults", ("spleen",))
     assert found.figures["volume_ml"] < found.figures["adults_low_ml"]
     assert faults.say("sizes", labels, age_years=8.0) == []
+
+
+def test_a_cut_kidney_of_which_much_is_seen_misses_the_other(faults):
+    left = np.flatnonzero(faults.mask("kidney_left").any((0, 1)))
+    for seen_mm, expected in ((68, {("missing", "medium")}), (36, set())):
+        first = int(left[-1]) + 1 - seen_mm // 4
+        above = faults.within(first, faults.body.labels.shape[2])
+        labels = above.renamed(kidney_right=None)
+        found = above.say("missing", labels)
+        assert kinds(found, "kidney_right") == expected
+
+
+def test_a_duodenum_may_break_but_not_over_a_fingers_breadth(faults):
+    mask = faults.mask("duodenum")
+    points = np.argwhere(mask)
+    axis = int(np.argmax(np.ptp(points, axis=0)))
+    middle = int(np.median(points[:, axis]))
+    for half, expected in ((0, set()), (3, {("fragments", "medium")})):
+        broken = mask.copy()
+        gap = [slice(None)] * 3
+        gap[axis] = slice(middle - half, middle + half + 1)
+        broken[tuple(gap)] = False
+        found = faults.say("pieces", faults.redrawn("duodenum", broken))
+        assert {k for k in kinds(found, "duodenum") if k[0] == "fragments"} == expected
+
+
+def test_a_hollow_bone_is_found_and_its_canals_are_let_pass(faults):
+    deep = ndimage.distance_transform_edt(faults.mask("sacrum"))
+    for least, expected in ((2.0, {("hole", "high")}), (deep.max(), set())):
+        labels = faults.body.labels.copy(order="F")
+        labels[deep >= least] = 0
+        assert kinds(faults.say("holes", labels), "sacrum") == expected
