@@ -148,3 +148,28 @@ def test_a_hollow_bone_is_found_and_its_canals_are_let_pass(faults):
         labels = faults.body.labels.copy(order="F")
         labels[deep >= least] = 0
         assert kinds(faults.say("holes", labels), "sacrum") == expected
+
+
+@pytest.mark.parametrize("name", ["liver", "gluteus_medius_left", "kidney_left", "vertebrae_L3"])
+def test_slices_that_slipped_aside_are_found_where_they_begin(faults, name):
+    mask = faults.mask(name)
+    rows = np.flatnonzero(mask.any((0, 1)))
+    first = int(rows[len(rows) // 3])
+    width = int(np.count_nonzero(mask[:, :, first].any(1)))
+    slipped = mask.copy()
+    slipped[:, :, first:] = np.roll(mask[:, :, first:], width // 2, axis=0)
+    (found,) = faults.say("slipped_slices", faults.redrawn(name, slipped))
+    assert (found.kind, found.structures) == ("slipped", (name,))
+    assert found.figures["aside_share"] > found.figures["usual_share"] + 0.3
+    z = faults.body.grid.affine[2, 3] + faults.body.grid.affine[2, 2] * first
+    assert found.place_mm[2] == pytest.approx(z, abs=0.1)
+
+
+def test_slices_that_grow_or_slant_evenly_did_not_slip(faults):
+    assert faults.say("slipped_slices") == []
+    mask = np.zeros_like(faults.mask("liver"))
+    for n in range(20):
+        mask[10 + n : 24 + n, 20:34, 30 + n] = True  # a tube that leans by 45 degrees
+        mask[60:74, 20 : 24 + n, 30 + n] = True  # and a wedge
+    found = faults.say("slipped_slices", faults.redrawn("liver", mask))
+    assert kinds(found, "liver") == set()
