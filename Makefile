@@ -32,8 +32,8 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} \
 	    /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 	    /^[a-z-]+:.*## / {printf "  make %-26s %s\n", $$1 extra($$2), what($$2)} \
-	    function extra(text) {return match(text, /^[A-Z]+=[^ ]+/) ? " " substr(text, 1, RLENGTH) : ""} \
-	    function what(text) {sub(/^[A-Z]+=[^ ]+ /, "", text); return text}' Makefile
+	    function extra(text) {return match(text, /^[A-Z]+=("[^"]*"|[^ ]+)/) ? " " substr(text, 1, RLENGTH) : ""} \
+	    function what(text) {sub(/^[A-Z]+=("[^"]*"|[^ ]+) /, "", text); return text}' Makefile
 	@printf '\nVariables, after any command:\n'
 	@printf '  %-31s %s\n' \
 	    'WORKSPACE=DIR' 'the folder with cases, masks and ledger (default workspace/)' \
@@ -105,13 +105,13 @@ aging: $(STAMP) ## STRUCTURES=a,b TO=DIR volume and density over age, with a fit
 	$(MASKSMITH) $(call flag,STRUCTURES,--structures) $(call flag,TO,--out) $(MORE)
 cohort: $(STAMP) ## TO=DIR age, sex, site and image type of the cases, as a figure
 	$(MASKSMITH) $(call flag,TO,--out) $(MORE)
-audit: $(STAMP) ## ARGS="plant --count 12", ARGS=report: known errors, and who catches them
+audit: $(STAMP) ## ARGS="plant --count 12" known errors slipped into the gallery; ARGS=report says who catches them
 	$(MASKSMITH) $(MORE)
 doctor: $(STAMP) ## check the files against the ledger
 	$(MASKSMITH) $(MORE)
 
 ##@ Working on Masksmith
-.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility bench-serve bench-editor clean
+.PHONY: test test-slow test-all lint check bench bench-ribs bench-transfer bench-partial benchmark-runtime bench-runtime bench-predict bench-rounds bench-rough bench-pictures bench-plausibility bench-serve bench-editor clean
 test: system-packages $(STAMP) front-end ## the default tests, some minutes
 	$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(MORE)
 test-slow: system-packages $(STAMP) front-end ## only the slow tests: real trainings, killed processes
@@ -134,6 +134,8 @@ bench-partial: $(STAMP) ## measure partial labels against the naive way; the tab
 	$(PYTHON_HERE) -m benchmarks.partial_labels --page docs/retrain.md $(MORE)
 benchmark-runtime: $(STAMP) ## ARGS="--out DIR" seconds and memory of predict, as a table
 	$(MASKSMITH) $(MORE)
+bench-runtime: $(STAMP) ## the paper's runtime table with models of full size; the table goes into docs/evaluate.md
+	$(PYTHON_HERE) -m benchmarks.runtime_models --page docs/evaluate.md $(MORE)
 bench-predict: $(STAMP) ## measure prediction of 104 structures; the table goes into docs/predict.md
 	$(PYTHON_HERE) -m benchmarks.predict_memory --page docs/predict.md $(MORE)
 bench-rounds: $(STAMP) ## simulate rounds on synthetic bodies; curves and table go into docs/rounds.md
@@ -146,8 +148,8 @@ bench-pictures: system-packages $(STAMP) ## ARGS="--many 200" memory over many p
 	$(PYTHON_HERE) -m benchmarks.many_pictures $(MORE)
 bench-plausibility: $(STAMP) ## measure the plausibility rules on planted errors; the tables go into docs/qc.md
 	$(PYTHON_HERE) -m benchmarks.plausibility --page docs/qc.md $(MORE)
-bench-editor: $(STAMP) front-end ## seconds to paintable, painting latency and "next", in the browser
-	$(PYTHON_HERE) -m benchmarks.editor $(MORE)
+bench-editor: $(STAMP) front-end ## measure the editor in the browser; the tables go into docs/annotation.md
+	$(PYTHON_HERE) -m benchmarks.editor --page docs/annotation.md $(MORE)
 clean: ## remove environments, caches and built files; workspaces stay
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf annotation/server/static annotation/server/web/node_modules

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.fixtures.untrained_models import ARCHITECTURE, NEEDS_IMPORT, NETWORK
+from benchmarks.untrained_models import ARCHITECTURE, NEEDS_IMPORT, NETWORK
 from training import nnunet_checkpoints
 from training.nnunet_warm_start import carried_over, find_misfit, start_from, take_over_plans
 

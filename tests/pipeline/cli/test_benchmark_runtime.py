@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from benchmarks.untrained_models import write_untrained_model
 from pipeline.cli.main import main
-from tests.fixtures.untrained_models import write_untrained_model
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pipeline.bootstrap.models import check_models, trust_model
 from pipeline.stage import Outcome
 from pipeline.volume import Grid
 from pipeline.workspace import Case, Workspace, digest_of_ct, write_case
-from tests.fixtures.untrained_models import write_untrained_v1_model
+from tests.fixtures.untrained_v1_models import write_untrained_v1_model
 
 NAME, TASK, CLASSES = "btcv_task017", "Task017_AbdominalOrganSegmentation", 13
 PREDICT = """#!{python}

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.untrained_models import write_untrained_model
 from pipeline.bootstrap.models import list_models, trust_model
 from pipeline.bootstrap.runners.totalsegmentator import licence_number, weights_folder
 from pipeline.bootstrap.weights import ModelMissing
@@ -22,7 +23,6 @@ from pipeline.errors import MissingDependency
 from pipeline.stage import Outcome
 from pipeline.workspace import Case, Workspace
 from tests.fixtures.tiny_models import bright_body
-from tests.fixtures.untrained_models import write_untrained_model
 
 Run = Callable[..., list[Outcome]]
 PARTS = {"Dataset901_one": "total", "Dataset902_two": "total"}

@@ -1,0 +1,67 @@
+"""The paper's runtime table on this machine: `make bench-runtime`.
+
+Models with random weights take the time and memory of trained ones. The 3 mm model has the size
+that nnU-Net plans for a GPU; the five 1.5 mm models are thinner unless `--full` is given, as all
+of it takes hours on a CPU.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page_tables import add_page, write_between_marks
+from benchmarks.untrained_models import FULL, FULL_PATCH, write_untrained_model
+from pipeline.anatomy import load_class_map, shipped_configs
+from pipeline.cli.main import main as masksmith
+
+MARK = "bench-runtime"
+THIN = {**FULL, "features_per_stage": [8, 16, 32, 64, 80, 80]}
+
+
+def main() -> int:
+    """Write the models, measure, put the table into the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="1.5 mm models of full size")
+    parser.add_argument("--slices", default="280,458,824", help="sizes of the CTs")
+    parser.add_argument("--only", choices=("1.5mm", "3mm"))
+    parser.add_argument("--device", default="cpu")
+    add_page(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="masksmith-bench-") as scratch:
+        whole, fast = _write_models(Path(scratch), FULL if arguments.full else THIN)
+        out = Path(scratch) / "table"
+        command = ["benchmark-runtime", "--out", str(out), "--slices", arguments.slices]
+        command += ["--device", arguments.device, "--workspace", str(Path(scratch) / "none")]
+        command += ["--models", str(whole), "--fast-models", str(fast)]
+        command += ["--only", arguments.only] if arguments.only else []
+        code = masksmith(command)
+        table = (out / "runtime.md").read_text()
+    if arguments.page:
+        write_between_marks(arguments.page, MARK, table)
+    return code
+
+
+def _write_models(folder: Path, of_parts: Mapping[str, Any]) -> tuple[Path, Path]:
+    class_map = load_class_map(shipped_configs() / "class_map.yaml")
+    parts = {
+        part: [s.name for s in class_map.structures if s.part == part] for part in class_map.parts
+    }
+    for number, names in enumerate(parts.values(), start=291):
+        _write(folder / "whole" / f"Dataset{number}_part", names, 1.5, of_parts)
+    every = [s.name for s in class_map.structures]
+    _write(folder / "fast" / "Dataset297_all", every, 3.0, FULL)
+    return folder / "whole", folder / "fast"
+
+
+def _write(
+    folder: Path, names: list[str], spacing_mm: float, architecture: Mapping[str, Any]
+) -> None:
+    values = dict(enumerate(names, start=1))
+    write_untrained_model(folder, values, "nnUNetTrainer", spacing_mm, architecture, FULL_PATCH)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
