@@ -30,6 +30,7 @@ from annotation.person import person_or_login
 from pipeline.errors import BadInput, MasksmithError, NothingToDo, UsageError
 from pipeline.workspace import CaseRecord, Mask, Origin, Workspace, digest_of_file
 from pipeline.workspace.in_force import masks_in_force
+from pipeline.workspace.planted import require_real
 
 if TYPE_CHECKING:
     from annotation.formats.writers.source_series import SeriesFolder, SourceSeries
@@ -109,7 +110,7 @@ def export_masks(workspace: Workspace, request: ExportRequest) -> Iterator[Expor
     Raises
     ------
     UsageError
-        When format or source are unknown, or a DICOM format lacks its folder.
+        When format or source are unknown, a DICOM format lacks its folder, or a case is planted.
     ClassMapError, NothingToDo
         When a structure or a case is not there.
     BadInput
@@ -137,7 +138,7 @@ def _way(workspace: Workspace, request: ExportRequest) -> _Way:
     for name in request.structures:
         workspace.class_map[name]
     for case_id in request.cases:
-        workspace.case(case_id)
+        require_real(workspace.case(case_id))
     if writer.needs_series != (request.dicom is not None):
         raise UsageError(
             f"{writer.name} refers to the series a case was made from: say --dicom FOLDER"

@@ -28,7 +28,7 @@ from training.nnunet_process import (
     device_kind,
     run_steps,
 )
-from training.predict import model_grid
+from training.predict import turned_grid
 from training.profile import Profile
 
 WORKER = Path(__file__).with_name("final_worker.py")
@@ -130,7 +130,7 @@ def shape_at(grid: Grid, spacing_mm: float | None) -> tuple[tuple[int, ...], tup
     spacing = grid.spacing_mm if spacing_mm is None else (spacing_mm,) * 3
     axes, _ = grid.world_axes()
     ordered = tuple(spacing[int(axis)] for axis in np.argsort(axes))
-    inner = model_grid(grid, "RAS", ordered)
+    inner = turned_grid(grid, "RAS").with_spacing(ordered)
     return tuple(inner.shape)[::-1], tuple(float(mm) for mm in ordered)[::-1]
 
 

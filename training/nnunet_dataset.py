@@ -27,7 +27,7 @@ from pipeline.volume import (
     write_file_atomically,
     write_nifti,
 )
-from training.predict import hounsfield_int16, model_grid
+from training.predict import hounsfield_int16, turned_grid
 
 DONE = "export.done.json"
 SPLITS = "splits_final.json"
@@ -265,7 +265,7 @@ def _write_case(task: _ExportTask) -> bool:
     folder, case, class_map = task.folder, task.case, task.class_map
     ct, labels, grid = case.load()
     spacing = grid.spacing_mm if task.spacing_mm is None else (task.spacing_mm,) * 3
-    canonical = model_grid(grid, "RAS", _ras_order(grid, spacing))
+    canonical = turned_grid(grid, "RAS").with_spacing(_ras_order(grid, spacing))
     image = hounsfield_int16(resample_image(ct, grid, canonical))
     label_map = resample_labels(labels.astype(label_dtype(class_map), copy=False), grid, canonical)
     found = np.unique(label_map)

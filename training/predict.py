@@ -1,8 +1,8 @@
 """Models -> label maps: one nnU-Net subprocess predicts many cases, each on its own grid.
 
 The CT is resampled to the model's spacing here, predicted there with the argmax taken at that
-spacing, and the labels come back by nearest neighbour; logits are never resampled (MEASURED:
-104 classes of a large CT would need 33 GB).
+spacing, and the labels come back by the vote of the voxels around; logits are never resampled
+(MEASURED: 104 classes of a large CT would need 33 GB).
 
 `masksmith predict` puts the label maps of several models together: ``predict_parts``.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadInput, MasksmithError
 from pipeline.stage import FileCommand
-from pipeline.volume import Grid, resample_image, resample_labels
+from pipeline.volume import Grid, resample_image, vote_labels
 from pipeline.workspace import Confidence
 from training.nnunet_model import NnunetModel, open_model
 from training.nnunet_process import NnunetError, NnunetFolders, NnunetProcess, ProcessSettings
@@ -89,7 +89,7 @@ class InnerPrediction:
         """Bring the labels to the CT's grid."""
         labels = self.labels
         if labels is not None and self.inner is not None and self.grid is not None:
-            labels = resample_labels(labels, self.inner, self.grid)
+            labels = vote_labels(labels, self.inner, self.grid)
         return Prediction(self.id, labels, self.error, self.seconds, self.confidences)
 
 
@@ -200,11 +200,8 @@ def predict_at_model_spacing(
                     case = next(waiting, None)
 
 
-def model_grid(grid: Grid, orientation: str, spacing_mm: Iterable[float]) -> Grid:
-    """Turn a grid's axes to `orientation` and give it the model's spacing, same field of view.
-
-    The axes stay parallel to the scan's own; a tilted scan is not straightened.
-    """
+def turned_grid(grid: Grid, orientation: str) -> Grid:
+    """Turn a grid's axes to `orientation`; they stay parallel to the scan's own."""
     axes, signs = grid.world_axes()
     affine = np.array(grid.affine)
     shape = []
@@ -217,7 +214,21 @@ def model_grid(grid: Grid, orientation: str, spacing_mm: Iterable[float]) -> Gri
             step = -step
         affine[:3, position] = step
         shape.append(grid.shape[source])
-    return Grid((shape[0], shape[1], shape[2]), affine).with_spacing(tuple(spacing_mm))
+    return Grid((shape[0], shape[1], shape[2]), affine)
+
+
+def model_grid(grid: Grid, orientation: str, spacing_mm: Iterable[float]) -> Grid:
+    """Give the grid on which a model predicts: turned, and of the model's spacing or nearly so.
+
+    A tilted scan is not straightened. The spacing is that which divides the field of view into
+    whole voxels, as nnU-Net does: over the whole scan it differs from the model's by less than
+    half a voxel. With the exact spacing the outermost slices of a thin scan could lie outside the
+    grid and would never be labelled.
+    """
+    turned = turned_grid(grid, orientation)
+    extent_mm = np.array(turned.extent_mm)
+    voxels = np.maximum(np.rint(extent_mm / np.array(tuple(spacing_mm))), 1)
+    return turned.with_spacing(tuple(extent_mm / voxels))
 
 
 def hounsfield_int16(values: NDArray[Any]) -> NDArray[np.int16]:

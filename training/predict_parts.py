@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.anatomy import ClassMap, relabel
 from pipeline.errors import MasksmithError
-from pipeline.volume import Grid, resample_labels
+from pipeline.volume import Grid, vote_labels
 from training.part_merging import Overlap, PartMerger, ranks_of
 from training.part_models import PartModel
 from training.predict import (
@@ -138,7 +138,7 @@ def _with_one_model(plan: PartsPlan, cases: Iterable[PredictionInput]) -> Iterat
             yield WholePrediction(made.id, None, error=made.error)
             continue
         labels = _in_class_map(made.labels, part, plan)
-        labels = resample_labels(labels, made.inner, made.grid)
+        labels = vote_labels(labels, made.inner, made.grid)
         yield WholePrediction(made.id, labels, made.grid, seconds=made.seconds)
 
 
@@ -206,7 +206,7 @@ def _whole(case: _Pending, plan: PartsPlan) -> WholePrediction:
     merger = PartMerger(plan.class_map, case.inner.shape, ranks)
     for path in case.maps:
         merger.add(np.load(path, allow_pickle=False))
-    labels = resample_labels(merger.labels, case.inner, case.grid)
+    labels = vote_labels(merger.labels, case.inner, case.grid)
     return WholePrediction(
         case.id, labels, case.grid, overlap_voxels=merger.overlap_voxels, seconds=case.seconds
     )

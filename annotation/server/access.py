@@ -101,7 +101,8 @@ def signed_in(request: Request) -> SignedIn:
     if request.method not in _SAFE:
         given = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), session.csrf.encode()):
-            raise Refusal(403, "the page is not of this session", "load the page anew")
+            facts = {"stale_session": True}
+            raise Refusal(403, "the page is not of this session", "load the page anew", facts)
     return SignedIn(person, session)
 
 

@@ -8,7 +8,7 @@ it was before) and from two people who drew at the same time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
@@ -56,15 +56,19 @@ def is_blind(mask: Mask) -> bool:
 def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
     """Pair what people made of one proposal; of several by one person the last one counts.
 
+    What a person drew on after their own drawing was made of the same proposal.
+
     Parameters
     ----------
     masks : iterable of Mask
         Those of people, oldest first.
     """
     last: dict[tuple[str, str, str], dict[tuple[str, bool], Mask]] = {}
+    known: dict[str, Mask] = {}
     for mask in masks:
-        if mask.provenance.parents and len(mask.provenance.parents) == 1:
-            thing = (mask.case_id, mask.structure, mask.provenance.parents[0])
+        known[mask.id] = mask
+        if proposal := _proposal(mask, known):
+            thing = (mask.case_id, mask.structure, proposal)
             last.setdefault(thing, {})[mask.provenance.maker, is_blind(mask)] = mask
     for made in last.values():
         for one, other in combinations(made, 2):
@@ -106,32 +110,47 @@ def agreement(workspace: Workspace, masks: Sequence[Mask], known: KnownChanges) 
     }
 
 
-def next_blind(
-    masks: Sequence[Mask], in_force: Iterable[str], person: str, share: float
-) -> BlindTask | None:
-    """Choose what a person shall correct once more; None where nothing is left.
+def blind_tasks(
+    masks: Sequence[Mask], person: str, share: float, is_in_force: Callable[[Mask], bool]
+) -> Iterator[BlindTask]:
+    """Choose what a person shall correct once more.
 
     Which masks are chosen depends on their ids alone, so that it is the same for everybody and
-    after every start.
+    after every start. A mask that was made of somebody else's drawing is left out: to show that
+    would be to show an answer.
 
     Parameters
     ----------
     masks : sequence of Mask
         Those of people, oldest first.
-    in_force : iterable of str
-        Ids of masks in force.
     person : str
     share : float
         Of corrected masks, 0 to 1.
+    is_in_force : callable
+        Whether a mask is in force and may be drawn anew by this person; asked last.
     """
-    maker, now = f"person:{person}", set(in_force)
+    maker, by_id = f"person:{person}", {mask.id: mask for mask in masks}
     done = {(m.case_id, m.structure) for m in masks if is_blind(m) and m.provenance.maker == maker}
     for mask in masks:
         thing = (mask.case_id, mask.structure)
-        one_parent = len(mask.provenance.parents) == 1
-        if mask.id in now and one_parent and thing not in done and _is_drawn(mask, share):
-            return BlindTask(*thing, mask.provenance.parents[0])
-    return None
+        if is_blind(mask) or thing in done or not _is_drawn(mask, share):
+            continue
+        base = _proposal(mask, by_id)
+        shows_an_answer = base in by_id and by_id[base].origin == "human"
+        if base and not shows_an_answer and is_in_force(mask):
+            yield BlindTask(*thing, base)
+
+
+def _proposal(mask: Mask, by_id: Mapping[str, Mask]) -> str:
+    """Give the id of what a person began from, however often they went on; empty without one."""
+    while len(mask.provenance.parents) == 1:
+        (parent,) = mask.provenance.parents
+        before = by_id.get(parent)
+        own = before is not None and before.provenance.maker == mask.provenance.maker
+        if before is None or not own or before.origin != "human" or is_blind(before):
+            return parent
+        mask = before
+    return ""
 
 
 def _is_drawn(mask: Mask, share: float) -> bool:

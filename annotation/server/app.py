@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from annotation.server.guard import TOO_MUCH, Guard
 from annotation.server.refusals import Refusal, answer_to
-from annotation.server.routes import cases, drafts, pages, progress, sign_in, verdicts
+from annotation.server.routes import blind, cases, drafts, pages, progress, sign_in, verdicts
 from annotation.server.workbench import Workbench
 from pipeline.errors import MasksmithError
 
@@ -28,7 +28,7 @@ def make_routes(bench: Workbench) -> FastAPI:
         title="Masksmith workbench", docs_url=None, redoc_url=None, openapi_url=None, debug=False
     )
     app.state.bench = bench
-    for routes in (sign_in, cases, drafts, verdicts, progress, pages):
+    for routes in (sign_in, cases, drafts, blind, verdicts, progress, pages):
         app.include_router(routes.router)
     app.add_exception_handler(MasksmithError, _masksmith_error)
     app.add_exception_handler(RequestValidationError, _not_understood)

@@ -11,7 +11,7 @@ from annotation.server.voxel_order import VoxelOrder, box_numbers
 from annotation.server.workbench import Workbench
 from annotation.server.worklist import newest_choice, next_case
 from pipeline.anatomy import Structure
-from pipeline.workspace import Case, CaseRecord, Finding
+from pipeline.workspace import Case, CaseRecord, Finding, Mask, Presence
 from pipeline.workspace.case_findings import case_findings
 from pipeline.workspace.in_force import accepted_ids, is_excluded, verdicts_by_structure
 from pipeline.workspace.structure_state import StructureState, case_structures
@@ -21,14 +21,9 @@ def case_document(bench: Workbench, person: Person, case: Case) -> dict[str, Any
     """Describe a case as the editor needs it."""
     record = bench.workspace.record(case.id)
     order = VoxelOrder(case.grid)
-    grid = order.canonical
     leases = bench.leases.standing()
     return {
-        "id": case.id,
-        "phase": case.phase,
-        "dims": list(grid.shape),
-        "spacing_mm": list(grid.spacing_mm),
-        "affine": grid.affine.ravel().tolist(),
+        **_grid_words(case, order),
         "excluded": is_excluded(record.verdicts),
         "editable": bench.may_edit(person, case.id),
         "assigned": bench.assignments.of(case.id),
@@ -107,6 +102,40 @@ def _finding(finding: Finding, maker: str, order: VoxelOrder) -> dict[str, Any]:
         voxel = np.linalg.solve(order.canonical.affine, [*place, 1.0])[:3]
         document["place_voxel"] = [round(float(v)) for v in voxel]
     return document
+
+
+def blind_document(
+    bench: Workbench, case: Case, structure: Structure, base: Mask
+) -> dict[str, Any]:
+    """Describe a case to whom draws one mask once more: the proposal, and nothing made of it.
+
+    The other masks are left out as well: where they were moved for this one, their borders would
+    give the first answer away.
+    """
+    order = VoxelOrder(case.grid)
+    presence = Presence.PRESENT if base.voxels else Presence.UNDECIDED
+    proposed = StructureState(structure.name, presence, base, accepted=False, sent_back=False)
+    begun: dict[str, Any] = {"state": "proposed", "findings": [], "reason": "", "lease": None}
+    return {
+        **_grid_words(case, order),
+        "excluded": False,
+        "editable": True,
+        "assigned": None,
+        "structures": [_structure(bench, structure, proposed, order) | begun],
+        "next_case": None,
+        "blind": base.id,
+    }
+
+
+def _grid_words(case: Case, order: VoxelOrder) -> dict[str, Any]:
+    grid = order.canonical
+    return {
+        "id": case.id,
+        "phase": case.phase,
+        "dims": list(grid.shape),
+        "spacing_mm": list(grid.spacing_mm),
+        "affine": grid.affine.ravel().tolist(),
+    }
 
 
 def revision_list(record: CaseRecord, structure: str) -> list[dict[str, Any]]:

@@ -313,11 +313,11 @@ def _draft_digest(state: DraftState) -> str:
 
 
 def _request_digest(key: DraftKey, request: CommitRequest) -> str:
-    return digest_of(
-        {
-            "by": key.by,
-            "base": request.base,
-            "client": request.client,
-            "sequence": request.sequence,
-        }
-    )
+    asked: dict[str, object] = {
+        "by": key.by,
+        "base": request.base,
+        "client": request.client,
+        "sequence": request.sequence,
+    }
+    # An ordinary drawing in the same tab may have the same base and number of strokes.
+    return digest_of(asked | ({"blind": True} if request.blind else {}))

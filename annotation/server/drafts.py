@@ -35,15 +35,23 @@ from pipeline.workspace import Layout, now_utc
 log = logging.getLogger(__name__)
 _REMEMBERED = 512
 NO_BASE = ""
+_BLIND = "-blind"
 
 
 @dataclass(frozen=True, slots=True)
 class DraftKey:
-    """Whose draft of which mask."""
+    """Whose draft of which mask.
+
+    Attributes
+    ----------
+    blind : bool
+        Of a second reading, which has a draft of its own beside the ordinary one.
+    """
 
     case_id: str
     structure: str
     by: str
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +147,8 @@ class Drafts:
 
     def path(self, key: DraftKey) -> Path:
         """Give the path of a draft's journal."""
-        return self._layout.draft(key.case_id, key.structure, self._author_of(key.by))
+        author = self._author_of(key.by) + (_BLIND if key.blind else "")
+        return self._layout.draft(key.case_id, key.structure, author)
 
     @contextmanager
     def held(self, key: DraftKey) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from annotation.server.case_cards import CaseCard
 from annotation.server.leases import Lease
 from pipeline.workspace import Workspace
+
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class Asked:
     Attributes
     ----------
     q : str
-        Parts of case id, phase or structure, or ``state:flagged``; all of them must fit.
+        Parts of case id, phase or structure, ``state:flagged``, or ``assigned:`` with a name, one
+        of its words, or ``nobody``; all of them must fit. A name of several words stands in
+        ``"``.
     mine : str
         Only cases of this person; empty: of all.
     open_only : bool
@@ -87,10 +92,18 @@ def fits(card: CaseCard, asked: Asked, assigned: Mapping[str, str]) -> bool:
         return False
     if asked.structure and asked.structure not in card.states:
         return False
-    return all(_has_word(card, word, asked.structure) for word in asked.q.lower().split())
+    whose = assigned.get(card.id)
+    return all(_has_word(card, word, asked.structure, whose) for word in filter_words(asked.q))
 
 
-def _has_word(card: CaseCard, word: str, structure: str) -> bool:
+def filter_words(q: str) -> list[str]:
+    """Divide a filter into its words, in small letters; ``"`` keeps words together."""
+    return [word.replace('"', "").strip() for word in _WORD.findall(q.lower())]
+
+
+def _has_word(card: CaseCard, word: str, structure: str, whose: str | None) -> bool:
+    if word.startswith("assigned:"):
+        return _is_name(word.removeprefix("assigned:").strip(), whose)
     if word.startswith("state:"):
         wanted = word.removeprefix("state:")
         states = [card.states[structure]] if structure else [card.state, *card.states.values()]
@@ -99,6 +112,12 @@ def _has_word(card: CaseCard, word: str, structure: str) -> bool:
         return True
     waiting = ("proposed", "flagged", "corrected")
     return any(word in name and card.states[name] in waiting for name in card.states)
+
+
+def _is_name(asked: str, whose: str | None) -> bool:
+    if whose is None:
+        return asked == "nobody"
+    return asked in (whose.lower(), *whose.lower().split())
 
 
 def round_progress(cards: Mapping[str, CaseCard], choice: Choice) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pipeline.volume.atomic_file import (
 )
 from pipeline.volume.boxes import Box, bounding_box, grow_box, label_boxes, occurring_values
 from pipeline.volume.grid import Grid, GridMismatch
+from pipeline.volume.label_vote import vote_labels
 from pipeline.volume.measurements import Measurement, measure_labels, measure_mask
 from pipeline.volume.nifti import (
     NiftiError,
@@ -71,6 +72,7 @@ __all__ = [
     "resample_labels",
     "surface_agreement",
     "to_canonical",
+    "vote_labels",
     "write_file_atomically",
     "write_nifti",
     "write_output_file",

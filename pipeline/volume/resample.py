@@ -40,7 +40,7 @@ def resample_image(
     """
     if grid == target:
         return np.asfortranarray(array, dtype=np.float32)
-    axes = _parallel_axes(grid, target)
+    axes = parallel_axes(grid, target)
     if axes is None:
         return _resample_oblique(array.astype(np.float32), grid, target, 3, outside)
     # Transposed, the volume is C-contiguous (K, J, I): each product runs over whole rows.
@@ -74,7 +74,7 @@ def resample_labels(labels: NDArray[Scalar], grid: Grid, target: Grid) -> NDArra
     """
     if grid == target:
         return np.asfortranarray(labels)
-    axes = _parallel_axes(grid, target)
+    axes = parallel_axes(grid, target)
     if axes is None:
         return _resample_oblique(labels, grid, target, 0, 0)
     turned = labels.transpose([axis.source for axis in axes]).T
@@ -86,24 +86,34 @@ def resample_labels(labels: NDArray[Scalar], grid: Grid, target: Grid) -> NDArra
 
 
 @dataclass(frozen=True)
-class _ParallelAxis:
-    """How one axis of the target runs along one axis of the source."""
+class ParallelAxis:
+    """How one axis of the target runs along one axis of the source.
+
+    Attributes
+    ----------
+    source, count : int
+        The axis of the source, and its voxels.
+    positions : ndarray of float64
+        Of each target voxel, in voxels of the source.
+    """
 
     source: int
     count: int
     positions: NDArray[np.float64]
 
     def inside(self) -> NDArray[np.bool_]:
+        """Say which target voxels have their centre in the source's field of view."""
         edge = 0.5 + 1e-6
         return (self.positions >= -edge) & (self.positions <= self.count - 1 + edge)
 
     def nearest(self) -> NDArray[np.intp]:
+        """Give the source voxel nearest to each target voxel."""
         # Halves go down, so that two target voxels never share one source voxel by rounding.
         rounded = np.ceil(self.positions - 0.5 - 1e-9).astype(np.intp)
         return np.clip(rounded, 0, self.count - 1)
 
 
-def _parallel_axes(grid: Grid, target: Grid) -> list[_ParallelAxis] | None:
+def parallel_axes(grid: Grid, target: Grid) -> list[ParallelAxis] | None:
     """Describe each target axis along its source axis, or None when they are oblique."""
     step = np.linalg.inv(grid.affine) @ target.affine
     sources = np.abs(step[:3, :3]).argmax(axis=0)
@@ -115,7 +125,7 @@ def _parallel_axes(grid: Grid, target: Grid) -> list[_ParallelAxis] | None:
     if (np.abs(off_axis) * (np.array(target.shape) - 1)).max() > 0.05:
         return None
     return [
-        _ParallelAxis(
+        ParallelAxis(
             source=int(source),
             count=grid.shape[source],
             positions=step[source, axis] * np.arange(target.shape[axis]) + step[source, 3],
@@ -130,7 +140,7 @@ def _along(axis: int, selection: NDArray[np.bool_]) -> tuple[slice | NDArray[np.
     return tuple(index)
 
 
-def _spline_matrix(axis: _ParallelAxis) -> NDArray[np.float32]:
+def _spline_matrix(axis: ParallelAxis) -> NDArray[np.float32]:
     """Cubic B-spline interpolation along one axis as a matrix (targets, sources).
 
     Prefilter and weights in one: ``weights @ inverse(samples)``, mirrored at the borders.

@@ -13,7 +13,8 @@ from annotation.handout import read_handout
 from annotation.verdicts import VerdictRequest, decide
 from pipeline.anatomy import ClassMapError
 from pipeline.errors import BadInput, NothingToDo, UsageError
-from pipeline.workspace import Provenance
+from pipeline.workspace import Provenance, write_label_map_masks
+from pipeline.workspace.words import PLANTED
 from tests.annotation.conftest import BOXES, saved
 from tests.fixtures.dicom_series import write_ct_series
 from tests.fixtures.workspaces import small_grid
@@ -344,3 +345,16 @@ def test_empty_masks_are_left_out_of_dicom_and_said_so(
     )
     assert refused.status == "failed"
     assert "every mask is empty" in refused.note
+
+
+def test_a_planted_case_goes_to_nobody_also_by_name(workspace, drawn_case, add_case, tmp_path):
+    planted = add_case("s0002", source={PLANTED: "yes"})
+    labels = workspace.label_map("s0001")
+    made = Provenance("model", "model:btcv")
+    masks = write_label_map_masks(workspace.layout, planted, labels, workspace.class_map, made)
+    workspace.record_masks(masks)
+    with pytest.raises(UsageError, match=r"case 's0002' holds an error .* leave it out"):
+        export(workspace, tmp_path / "out", cases=("s0001", "s0002"))
+    assert not (tmp_path / "out").exists()
+    assert [each.case_id for each in export(workspace, tmp_path / "out")] == ["s0001"]
+    assert saved(tmp_path / "out") == ["s0001.json", "s0001.nii.gz"]

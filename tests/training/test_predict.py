@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BadInput
-from pipeline.volume import Grid
+from pipeline.volume import Grid, vote_labels
 from tests.fixtures.tiny_models import STRUCTURES, bright_body
 from training import predict
 from training.nnunet_model import export_zip
@@ -187,3 +187,13 @@ for line in sys.stdin:
     assert "SIGKILL" in (results[1].error or "")
     for each in (results[0], results[2]):
         assert np.array_equal(each.labels, ct > 0)
+
+
+@pytest.mark.parametrize("count", [40, 101, 104, 512])
+def test_the_models_grid_reaches_to_the_ends_of_thin_scans(count):
+    grid = Grid((count, 8, 8), np.diag([0.7, 3.0, 3.0, 1.0]))
+    inner = model_grid(grid, "RAS", (3.0, 3.0, 3.0))
+    assert np.allclose(inner.extent_mm, grid.extent_mm)
+    assert abs(inner.spacing_mm[0] - 3.0) * inner.shape[0] < 1.5
+    labels = np.ones(inner.shape, np.uint8, order="F")
+    assert vote_labels(labels, inner, grid).all()

@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from annotation.server.access import Annotator, Bench, Reviewer, address_of
+from annotation.server.assigning import assign_cases
 from annotation.server.case_page import case_document, revision_list
 from annotation.server.commits import find_mask
 from annotation.server.mask_answer import mask_answer
@@ -63,12 +64,8 @@ def worklist(
 
 @router.post("/api/assignments")
 def assign(bench: Bench, person: Reviewer, given: Assignment) -> dict[str, Any]:
-    """Give cases to somebody, or back to everybody."""
-    cases = [bench.case(case_id).id for case_id in given.cases]
-    if given.to is not None and bench.people.find(given.to) is None:
-        raise Refusal(404, "nobody has this name", "see the list of people")
-    bench.assignments.assign(cases, given.to, person.name)
-    return {"assigned": len(cases), "to": given.to}
+    """Give cases to somebody, or back to everybody; name those that could not be given."""
+    return assign_cases(bench, given.cases, given.to, person)
 
 
 @router.get("/api/people")

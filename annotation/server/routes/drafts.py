@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from annotation.server.access import Annotator, Bench
 from annotation.server.commits import CommitRequest, Committed, find_mask
-from annotation.server.drafts import NO_BASE, DraftKey, Stroke
+from annotation.server.drafts import NO_BASE, DraftKey, DraftState, Stroke
 from annotation.server.mask_answer import mask_answer
 from annotation.server.people import Person
 from annotation.server.refusals import not_allowed
@@ -32,6 +32,8 @@ class LeaseWish(BaseModel):
 
     take: bool = True
     force: bool = False
+    blind: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """The proposal of a blind drawing: it needs no lease and is in nobody's way."""
 
 
 class CommitWish(BaseModel):
@@ -69,14 +71,19 @@ class StrokePlace:
     base: MaskOrNone
     box: Annotated[str, Query(max_length=64)]
     client: Client
+    blind: bool = False
 
 
-def _key(bench: Workbench, person: Person, case_id: str, structure: str) -> DraftKey:
-    return DraftKey(bench.case(case_id).id, bench.structure(structure).name, person.name)
+def _key(
+    bench: Workbench, person: Person, case_id: str, structure: str, *, blind: bool = False
+) -> DraftKey:
+    return DraftKey(bench.case(case_id).id, bench.structure(structure).name, person.name, blind)
 
 
-def _key_to_change(bench: Workbench, person: Person, case_id: str, structure: str) -> DraftKey:
-    key = _key(bench, person, case_id, structure)
+def _key_to_change(
+    bench: Workbench, person: Person, case_id: str, structure: str, *, blind: bool = False
+) -> DraftKey:
+    key = _key(bench, person, case_id, structure, blind=blind)
     bench.require_edit(person, key.case_id)
     return key
 
@@ -86,7 +93,9 @@ def take_lease(
     bench: Bench, person: Annotator, case_id: str, structure: str, wish: LeaseWish
 ) -> dict[str, Any]:
     """Take or renew the right to draw, and say from what to go on."""
-    key = _key_to_change(bench, person, case_id, structure)
+    key = _key_to_change(bench, person, case_id, structure, blind=wish.blind is not None)
+    if wish.blind is not None:
+        return _blind_start(bench, key, wish.blind)
     if wish.force and not person.is_at_least("reviewer"):
         raise not_allowed("take a mask from somebody who draws on it")
     until = None
@@ -101,8 +110,18 @@ def take_lease(
         "until": until,
         "base": now.id if now else None,
         "locked": now is not None and now.id in accepted_ids(said),
-        "draft": {"sequence": draft.sequence, "base": draft.base or None} if draft else None,
+        "draft": _draft_words(draft),
     }
+
+
+def _blind_start(bench: Workbench, key: DraftKey, base: str) -> dict[str, Any]:
+    bench.require_mask(base, key.case_id, key.structure)
+    draft = bench.desk.settled(key, bench.desk.record(key.case_id, key.structure))
+    return {"until": None, "base": base, "locked": False, "draft": _draft_words(draft)}
+
+
+def _draft_words(draft: DraftState | None) -> dict[str, Any] | None:
+    return {"sequence": draft.sequence, "base": draft.base or None} if draft else None
 
 
 @router.delete("/lease")
@@ -125,7 +144,7 @@ def put_stroke(
     It is kept also where somebody else has the lease: a stroke that was drawn offline must not be
     lost. It stays in this person's own draft, and the revision made of it replaces nobody's.
     """
-    key = _key_to_change(bench, person, where.case_id, where.structure)
+    key = _key_to_change(bench, person, where.case_id, where.structure, blind=where.blind)
     base = NO_BASE if where.base == "none" else where.base
     if base and bench.drafts.state(key) is None:
         bench.require_mask(base, key.case_id, key.structure)
@@ -133,16 +152,21 @@ def put_stroke(
     voxels = read_stroke(body, request.headers.get("content-encoding", "").lower(), box)
     stroke = Stroke(base, where.client, where.sequence, box, voxels)
     sequence = bench.drafts.add(key, stroke)
-    lease = bench.leases.renew(key.case_id, key.structure, person.name)
+    lease = None if key.blind else bench.leases.renew(key.case_id, key.structure, person.name)
     return {"sequence": sequence, "lease": None if lease is None else lease.to_dict()}
 
 
 @router.get("/draft")
 def draft(
-    request: Request, bench: Bench, person: Annotator, case_id: str, structure: str
+    request: Request,
+    bench: Bench,
+    person: Annotator,
+    case_id: str,
+    structure: str,
+    blind: bool = False,
 ) -> Response:
     """Send the mask as it stands with one's own draft on it; 204 where there is none."""
-    key = _key(bench, person, case_id, structure)
+    key = _key(bench, person, case_id, structure, blind=blind)
     record = bench.desk.record(key.case_id, key.structure)
     state = bench.desk.settled(key, record)
     if state is None:
@@ -157,7 +181,7 @@ def commit(
     bench: Bench, person: Annotator, case_id: str, structure: str, wish: CommitWish
 ) -> JSONResponse:
     """Make a revision of one's draft; 409 where somebody was first, and both are kept."""
-    key = _key_to_change(bench, person, case_id, structure)
+    key = _key_to_change(bench, person, case_id, structure, blind=wish.blind)
     given = wish.model_dump() | {"base": NO_BASE if wish.base in (None, "none") else wish.base}
     done = bench.desk.commit(key, CommitRequest(**given))
     return _committed(bench, key, done)

@@ -16,7 +16,7 @@ from annotation.server.settings import ServeSettings
 from annotation.server.voxel_order import box_text
 from annotation.server.workbench import Workbench, open_workbench
 from pipeline.anatomy import shipped_configs
-from pipeline.workspace import Case, Mask, Provenance, Workspace
+from pipeline.workspace import Case, Mask, Provenance, Workspace, write_mask
 
 PASSWORD = "four plain words here"
 ADDRESS = "http://127.0.0.1:8104"
@@ -58,6 +58,7 @@ class Browser:
             "base": base or "none",
             "box": box_text(box),
             "client": more.pop("client", "tab-1"),
+            "blind": more.pop("blind", False),
         }
         body = np.asarray(voxels, np.uint8).tobytes(order="F")
         return self.request(
@@ -93,6 +94,22 @@ def lab(
     for case_id in ("s0001", "s0002"):
         add_masks(add_case(case_id), Provenance("model", "model:btcv"))
     return workspace
+
+
+@pytest.fixture
+def draw_revision(lab: Workspace) -> Callable[..., Mask]:
+    """Give a function that corrects a mask: ``draw_revision("s0001", "liver", "anna")``."""
+
+    def draw(case_id: str, structure: str, by: str) -> Mask:
+        base = lab.in_force(case_id)[structure]
+        crop = lab.mask_crop(base).copy()
+        crop[:2] = False
+        made = Provenance("human", f"person:{by}", parents=(base.id,), about={"seconds": "30.0"})
+        mask = write_mask(lab.layout, lab.case(case_id), structure, crop, made, box=base.box)
+        lab.record_masks([mask])
+        return mask
+
+    return draw
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from annotation.server.agreement import next_blind, readings
+from annotation.server.agreement import blind_tasks, readings
 from annotation.server.progress import persons_masks
+from pipeline.workspace import Finding, write_findings
 
 BOX = (slice(20, 22), slice(8, 20), slice(10, 22))
 LIVER = "s0001/masks/liver"
@@ -18,7 +19,8 @@ def blind_bench(bench, settings):
 
 def draw(browser, base: str, depth: int, **more) -> dict:
     box = (slice(20, 20 + depth), slice(8, 20), slice(10, 22))
-    browser.stroke(LIVER, 1, box, np.zeros((depth, 12, 12)), base)
+    blind = more.get("blind", False)
+    browser.stroke(LIVER, 1, box, np.zeros((depth, 12, 12)), base, blind=blind)
     answer = browser.commit(LIVER, 1, base, **more)
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -29,7 +31,8 @@ def test_a_second_reading_is_compared_and_never_counts(blind_bench, browse, lab)
     base = lab.in_force("s0001")["liver"].id
     assert anna.get("/api/blind").status_code == 204
     first = draw(anna, base, 2)["mask_id"]
-    assert anna.get("/api/blind").json() == {"case": "s0001", "structure": "liver", "base": base}
+    asked = {"case": "s0001", "structure": "liver", "base": base, "left": 1, "more": False}
+    assert anna.get("/api/blind").json() == asked
     again = draw(anna, base, 3, blind=True)
     assert again["in_force"] is False
     draw(ben, base, 4, blind=True)
@@ -77,7 +80,85 @@ def test_the_share_decides_how_much_is_shown_again(browse, lab) -> None:
     anna, base = browse("anna"), lab.in_force("s0001")["liver"].id
     draw(anna, base, 2)
     masks = persons_masks(lab)
-    in_force = [mask.id for mask in masks]
-    assert next_blind(masks, in_force, "anna", 0.0) is None
-    assert next_blind(masks, in_force, "anna", 1.0) is not None
-    assert next_blind(masks, [], "anna", 1.0) is None
+    assert list(blind_tasks(masks, "anna", 0.0, lambda _: True)) == []
+    assert len(list(blind_tasks(masks, "anna", 1.0, lambda _: True))) == 1
+    assert list(blind_tasks(masks, "anna", 1.0, lambda _: False)) == []
+
+
+def test_who_went_on_later_still_began_from_the_proposal(blind_bench, browse, lab) -> None:
+    """Nobody begins a blind drawing from somebody's correction, be it their own."""
+    anna, rita, base = browse("anna"), browse("rita"), lab.in_force("s0001")["liver"].id
+    first = draw(anna, base, 2)["mask_id"]
+    second = draw(anna, first, 3)["mask_id"]
+    assert rita.get("/api/blind").json()["base"] == base
+    draw(rita, base, 4, blind=True)
+    pair = [(pair.kind, pair.first.id) for pair in readings(persons_masks(lab))]
+    assert pair == [("inter", second)]
+    draw(rita, second, 5)
+    assert anna.get("/api/blind").status_code == 204
+
+
+def test_a_blind_drawing_and_the_ordinary_draft_do_not_meet(blind_bench, browse, lab) -> None:
+    anna, ben = browse("anna"), browse("ben")
+    base = lab.in_force("s0001")["liver"].id
+    first = draw(anna, base, 2)["mask_id"]
+    box = (slice(20, 21), slice(8, 20), slice(10, 22))
+    anna.request("DELETE", f"/api/cases/{LIVER}/lease")
+    assert ben.post(f"/api/cases/{LIVER}/lease", json={}).status_code == 200
+    kept = anna.stroke(LIVER, 1, box, np.ones((1, 12, 12)), first)
+    assert kept.json()["lease"]["by"] == "ben"
+    lease = anna.post(f"/api/cases/{LIVER}/lease", json={"blind": base}).json()
+    assert lease == {"until": None, "base": base, "locked": False, "draft": None}
+    answer = anna.stroke(LIVER, 1, box, np.zeros((1, 12, 12)), base, blind=True)
+    assert answer.json() == {"sequence": 1, "lease": None}
+    lease = anna.post(f"/api/cases/{LIVER}/lease", json={"blind": base}).json()
+    assert lease["draft"] == {"sequence": 1, "base": base}
+    drafts = [anna.get(f"/api/cases/{LIVER}/draft", params=p) for p in ({}, {"blind": True})]
+    assert [sum(each.content) for each in drafts] == [12**3 - 144, 12**3 - 144]
+    assert [each.headers["X-Masksmith-Mask"] for each in drafts] == [first, base]
+    assert ben.post(f"/api/cases/{LIVER}/lease", json={}).status_code == 200
+    assert anna.commit(LIVER, 1, base, blind=True).json()["in_force"] is False
+    assert anna.commit(LIVER, 1, base, blind=True).json()["in_force"] is False
+    assert len(lab.masks("s0001", "liver")) == 3
+    assert anna.get(f"/api/cases/{LIVER}/draft", params={"blind": True}).status_code == 204
+    assert anna.get(f"/api/cases/{LIVER}/draft").status_code == 200
+    assert anna.commit(LIVER, 1, first).json()["in_force"] is True
+
+
+def test_the_same_tab_may_draw_the_same_mask_both_ways(blind_bench, browse, lab) -> None:
+    """One client, base and number of strokes: two drawings all the same."""
+    anna, base = browse("anna"), lab.in_force("s0001")["liver"].id
+    ordinary = draw(anna, base, 2)
+    blind = draw(anna, base, 2, blind=True)
+    assert anna.commit(LIVER, 1, base).json()["mask_id"] == ordinary["mask_id"]
+    assert anna.commit(LIVER, 1, base, blind=True).json()["mask_id"] == blind["mask_id"]
+
+
+def test_the_blind_case_holds_the_proposal_and_nothing_else(blind_bench, browse, lab) -> None:
+    anna, base = browse("anna"), lab.in_force("s0001")["liver"]
+    found = Finding("rough", "steps at the rim", ("liver",), severity="high")
+    write_findings(lab.layout, "s0001", "plausibility", [found])
+    first = draw(anna, base.id, 2)
+    answer = anna.get(f"/api/cases/{LIVER}/blind", params={"base": base.id})
+    (shown,) = answer.json()["structures"]
+    assert (shown["name"], shown["mask_id"], shown["voxels"]) == ("liver", base.id, 12**3)
+    assert (shown["state"], shown["findings"], shown["locked"]) == ("proposed", [], False)
+    assert (answer.json()["blind"], answer.json()["next_case"]) == (base.id, None)
+    assert first["mask_id"] not in answer.text
+    assert "steps at the rim" not in answer.text
+    other = lab.in_force("s0001")["spleen"].id
+    for wrong, code in ((other, 404), ("x", 422)):
+        path = f"/api/cases/{LIVER}/blind"
+        assert anna.get(path, params={"base": wrong}).status_code == code
+    wish = {"blind": other}
+    assert anna.post(f"/api/cases/{LIVER}/lease", json=wish).status_code == 404
+
+
+def test_who_may_not_change_a_case_draws_nothing_blind_in_it(blind_bench, browse, lab) -> None:
+    anna, ben = browse("anna"), browse("ben")
+    base = lab.in_force("s0001")["liver"].id
+    draw(anna, base, 2)
+    assert ben.get("/api/blind").status_code == 200
+    blind_bench.assignments.assign(["s0001"], "anna", "rita")
+    assert ben.get("/api/blind").status_code == 204
+    assert ben.post(f"/api/cases/{LIVER}/lease", json={"blind": base}).status_code == 403

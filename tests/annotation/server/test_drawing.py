@@ -164,7 +164,7 @@ def test_a_blind_reading_is_never_put_into_force(anna, lab) -> None:
     base = base_of(lab)
     anna.stroke(LIVER, 1, BOX, FULL, base)
     first = anna.commit(LIVER, 1, base).json()["mask_id"]
-    anna.stroke(LIVER, 1, BOX, FULL, base)
+    anna.stroke(LIVER, 1, BOX, FULL, base, blind=True)
     blind = anna.commit(LIVER, 1, base, blind=True).json()["mask_id"]
     # The very same strokes are a second reading all the same.
     assert blind != first

@@ -7,7 +7,10 @@ import pytest
 
 from annotation.effort_items import read_work
 from annotation.export import ExportRequest, _records
-from pipeline.errors import NothingToDo, UsageError
+from pipeline.engine import SerialEngine
+from pipeline.errors import BadInput, NothingToDo, UsageError
+from pipeline.transfer.settings import TransferHeartSettings
+from pipeline.transfer.transfer_heart import run as transfer_heart
 from pipeline.workspace import CaseIndex, Verdict, Workspace, read_mask
 from pipeline.workspace.doctor import examine
 from pipeline.workspace.lineage_walk import light_masks
@@ -21,6 +24,7 @@ from qc.plausibility.plausibility import _chosen, _cohort
 from tests.fixtures.audited_workspaces import IDS
 from tests.fixtures.tiny_models import tiny_settings
 from training.choice_cohort import read_cohort
+from training.final_split import patients_of, read_split
 from training.round_manifest import freeze_round
 
 
@@ -105,6 +109,18 @@ def test_a_planted_case_is_never_trained_on(audited: Workspace) -> None:
     assert set(choice.cases) | set(choice.left_out_cases) == set(IDS)
     written = audited.layout.manifest(settings.round).read_text()
     assert not any(case_id in written for case_id in planted_ids(audited))
+
+
+def test_a_planted_case_that_a_table_names_is_refused(audited: Workspace, tmp_path) -> None:
+    """By hand it comes into no pairs that train the heart, and on no side of a split."""
+    planted = sorted(planted_ids(audited))[0]
+    table = tmp_path / "table.csv"
+    table.write_text(f"contrast,native\n{planted},{IDS[0]}\n")
+    with pytest.raises(BadInput, match=f":2: contrast case '{planted}' is not in the workspace"):
+        list(transfer_heart(audited, TransferHeartSettings(pairs=table), SerialEngine()))
+    table.write_text(f"case_id,split\n{planted},test\n")
+    with pytest.raises(BadInput, match=f"case '{planted}' is not in the workspace"):
+        read_split(table, patients_of(audited.cases()))
 
 
 def test_the_gallery_shows_it_and_does_not_tell(audited: Workspace) -> None:

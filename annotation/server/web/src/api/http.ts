@@ -12,6 +12,11 @@ export class ApiError extends Error {
     this.body = body;
   }
 
+  /** The page's token is of a session before this one: somebody signed in anew. */
+  get isStale(): boolean {
+    return this.status === 403 && this.body.stale_session === true;
+  }
+
   /** Worth another try without changing anything. */
   get isPassing(): boolean {
     return this.status >= 500 || this.status === 408 || this.status === 429;

@@ -16,6 +16,7 @@ export interface Session {
   readonly csrf: string;
   readonly workspace: string;
   readonly workspace_id?: string;
+  readonly blind_share?: number;
   readonly windows?: readonly { name: string; low_hu: number; high_hu: number }[];
   readonly class_map: { name?: string; structures: StructureOfMap[] } | StructureOfMap[];
 }
@@ -56,6 +57,8 @@ export interface CaseInfo {
   readonly structures: readonly StructureInfo[];
   readonly next_case: string | null;
   readonly editable?: boolean;
+  /** In a blind drawing: the proposal that it begins from. */
+  readonly blind?: string;
   readonly assigned?: string | null;
 }
 
@@ -109,6 +112,14 @@ export async function openSession(): Promise<Session> {
   return session;
 }
 
+/** Take over the session that somebody began in another tab, if it is the same person's. */
+export async function renewSession(user: string): Promise<boolean> {
+  const session = await askJson<Session>("/api/session");
+  if (session.user !== user) return false;
+  useCsrf(session.csrf);
+  return true;
+}
+
 export function structuresOf(session: Session): StructureOfMap[] {
   const map = session.class_map;
   return Array.isArray(map) ? map : map.structures;
@@ -135,9 +146,9 @@ export const revisionsOf = (id: string, structure: string): Promise<Revision[]> 
     Array.isArray(answer) ? answer : answer.revisions);
 
 /** A mask of a structure, cropped; null where there is none. */
-export async function maskCrop(id: string, structure: string, what: "draft" | { revision?: string }): Promise<MaskCrop | null> {
+export async function maskCrop(id: string, structure: string, what: "draft" | "blind draft" | { revision?: string }): Promise<MaskCrop | null> {
   const path = maskPath(id, structure);
-  const query = what === "draft" ? "/draft" : what.revision ? `?revision=${part(what.revision)}` : "";
+  const query = what === "draft" ? "/draft" : what === "blind draft" ? "/draft?blind=true" : what.revision ? `?revision=${part(what.revision)}` : "";
   const response = await ask(path + query);
   if (response.status === 204) return null;
   const box = (response.headers.get("X-Masksmith-Box") ?? "").split(",").map(Number) as Box;

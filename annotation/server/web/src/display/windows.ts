@@ -6,12 +6,21 @@ export interface HuWindow {
   readonly highHu: number;
 }
 
-export const PRESETS: readonly HuWindow[] = [
-  { name: "soft", lowHu: -160, highHu: 240 },
-  { name: "lung", lowHu: -1350, highHu: 150 },
-  { name: "bone", lowHu: -500, highHu: 1300 },
-  { name: "vessels", lowHu: -100, highHu: 500 },
-];
+/** How many keys there are for them: F1 to F4. */
+const KEYS = 4;
+const WORDS: Record<string, string> = { soft: "Soft tissue" };
+
+/** The windows of F1 to F4 as the server's configuration has them; for a server that says none, one of soft tissue. */
+export function presetsOf(windows: readonly { name: string; low_hu: number; high_hu: number }[] | undefined): readonly HuWindow[] {
+  const known = (windows ?? []).map(({ name, low_hu, high_hu }) => ({ name, lowHu: low_hu, highHu: high_hu }));
+  return known.length > 0 ? known.slice(0, KEYS) : [{ name: "soft", lowHu: -160, highHu: 240 }];
+}
+
+/** A window's name as people read it. */
+export function windowName({ name }: HuWindow): string {
+  const words = WORDS[name] ?? name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
 
 export const levelOf = (window: HuWindow): number => Math.round((window.lowHu + window.highHu) / 2);
 export const widthOf = (window: HuWindow): number => Math.round(window.highHu - window.lowHu);

@@ -2,13 +2,16 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { icon } from "../look/icons.ts";
+import { readOnlyWords } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
-import { shelfOf } from "./scene.ts";
+import { shelfOf, spoken } from "./scene.ts";
 import { savedWords } from "./state.ts";
 
 export function topBar(editor: Editor, commands: Commands): TemplateResult {
   const { scene, state } = editor;
+  if (scene?.info.blind) return blindBar(editor, commands);
+  const readOnly = scene && readOnlyWords(scene.info);
   const saved = savedWords(state.save, Date.now());
   const next = scene?.info.next_case ?? null;
   const isReady = next !== null && editor.loader.ready === next;
@@ -17,9 +20,25 @@ export function topBar(editor: Editor, commands: Commands): TemplateResult {
     <h1 id="case">${scene?.info.id ?? "…"}</h1>
     ${scene ? html`<span class="dim">${facts(editor)}</span><span>${place(editor)}</span>` : nothing}
     <span class="grow"></span>
+    ${readOnly ? html`<span class="warn" id="read-only">${icon("lock")}${readOnly}</span>` : nothing}
     <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
     <span class="dim" id="next" data-ready=${String(isReady)}>${next === null ? "no next case" : isReady ? `next ${next} ready` : `next ${next} …`}</span>
     <button class="main" @click=${() => commands.run("next-case")}>Next case ${icon("next")}</button>
+    <button title="All keys" aria-label="All keys" @click=${() => commands.run("help")}>${icon("keys")}</button>`;
+}
+
+/** In a blind drawing: no case, no next one, nothing to compare with. */
+function blindBar(editor: Editor, commands: Commands): TemplateResult {
+  const { scene, state, blind } = editor;
+  const saved = savedWords(state.save, Date.now());
+  return html`
+    <a href="./index.html" title="Worklist" @click=${(event: Event) => { event.preventDefault(); commands.run("worklist"); }}>${icon("list")}Worklist</a>
+    <h1 id="blind">Blind: ${spoken(scene?.active?.name ?? "")}</h1>
+    <span class="dim">${facts(editor)}</span>
+    <span>from the proposal, other masks hidden${blind ? html` <span class="dim">· ${blind.more ? "more than " : ""}${blind.left} left</span>` : nothing}</span>
+    <span class="grow"></span>
+    <span id="saved" class=${saved.kind} role="status" data-waiting=${state.save.waiting}>${saved.words}</span>
+    <button class="main" @click=${() => commands.run("accept")}>Done <kbd>Enter</kbd></button>
     <button title="All keys" aria-label="All keys" @click=${() => commands.run("help")}>${icon("keys")}</button>`;
 }
 

@@ -1,5 +1,6 @@
 /** The page's side of the loading worker. */
 
+import type { BlindTask } from "../api/blind.ts";
 import type { FromWorker, LoadedCase, ToWorker } from "./loading-worker.ts";
 
 export class LoadFailed extends Error {
@@ -28,10 +29,10 @@ export class CaseLoader {
     return this.readyCase;
   }
 
-  open(id: string): Promise<LoadedCase> {
+  open(id: string, blind?: BlindTask): Promise<LoadedCase> {
     return new Promise((done, failed) => {
       this.waiting.set(id, { done, failed });
-      this.tell({ kind: "open", id });
+      this.tell({ kind: "open", id, blind });
     });
   }
 

@@ -1,7 +1,6 @@
 /** What each key and button does. */
 
 import { maskCrop, revisionsOf } from "../api/workbench.ts";
-import { PRESETS } from "../display/windows.ts";
 import { clampVoxel, type Triple, voxelOfWorld, wholeBox } from "../geometry/grid.ts";
 import { PLANE_ORDER, PLANES } from "../geometry/planes.ts";
 import type { Command } from "../keys/keymap.ts";
@@ -11,6 +10,7 @@ import { rangeAround } from "../paint/grow.ts";
 import type { Change } from "../paint/recorder.ts";
 import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint/whole-structure.ts";
 import type { Decision } from "../saving/outbox-item.ts";
+import { whyNot } from "./allowed.ts";
 import type { Editor } from "./editor.ts";
 import { type Entry, spoken } from "./scene.ts";
 import { nextRadius, type Panel, type Tool } from "./state.ts";
@@ -29,8 +29,9 @@ export class Commands {
 
   run(command: Command): void {
     this.editor.timer.sign();
-    const simple = this.simple[command];
-    simple?.();
+    const refusal = this.editor.scene && whyNot(command, this.editor.scene.info);
+    if (refusal) this.editor.say(refusal, "warn");
+    else this.simple[command]?.();
     this.editor.changed();
   }
 
@@ -72,10 +73,10 @@ export class Commands {
     "slices-3": () => this.digit(3),
     "slices-5": () => this.digit(5),
     "own-window": () => this.ownWindow(),
-    "window-soft": () => this.editor.setWindow(PRESETS[0]),
-    "window-lung": () => this.editor.setWindow(PRESETS[1]),
-    "window-bone": () => this.editor.setWindow(PRESETS[2]),
-    "window-vessels": () => this.editor.setWindow(PRESETS[3]),
+    "window-1": () => this.preset(0),
+    "window-2": () => this.preset(1),
+    "window-3": () => this.preset(2),
+    "window-4": () => this.preset(3),
     lock: () => this.lock(),
     centre: () => this.centre(),
     "main-plane": () => this.changePlane(),
@@ -134,6 +135,7 @@ export class Commands {
   accept(): void {
     const entry = this.active;
     if (!entry || !this.editor.scene) return;
+    if (this.editor.scene.info.blind) return this.editor.finishBlind();
     if (entry.voxels === 0) {
       return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
     }
@@ -258,6 +260,12 @@ export class Commands {
     if (!scene || !brush) return this.editor.say("Point at what the pencil shall draw on, then press T.", "warn");
     const at = clampVoxel(scene.grid.dims, brush.view.voxelAt(brush.brush.x, brush.brush.y));
     this.set({ hu: rangeAround(scene.ct, scene.grid.dims, at, 3) });
+  }
+
+  private preset(at: number): void {
+    const preset = this.editor.presets[at];
+    if (preset) this.editor.setWindow(preset);
+    else this.editor.say(`No window is set for F${at + 1}: configs/annotation.yaml names ${this.editor.presets.length}.`, "warn");
   }
 
   private ownWindow(): void {

@@ -1,16 +1,18 @@
 /** The editor: one case on the screen, the tools on it, and what is saved of it. */
 
 import { ActivityTimer } from "../activity/timer.ts";
+import { type BlindTask, blindTask } from "../api/blind.ts";
 import type { Session } from "../api/workbench.ts";
 import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
 import { type Drawing, paletteOf } from "../display/slice.ts";
-import { greyTable, type HuWindow, PRESETS } from "../display/windows.ts";
+import { greyTable, type HuWindow, presetsOf } from "../display/windows.ts";
 import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
 import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
 import { History } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
 import type { Target } from "../saving/outbox-item.ts";
+import { whyNot } from "./allowed.ts";
 import { CaseLoader } from "./case-loader.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
@@ -18,7 +20,8 @@ import { type EditorState, initialState, panelAfter } from "./state.ts";
 import { StrokeLog } from "./stroke-log.ts";
 
 export class Editor implements DeskListener {
-  readonly state: EditorState = initialState();
+  readonly presets: readonly HuWindow[];
+  readonly state: EditorState;
   readonly changes = new History();
   readonly timer = new ActivityTimer();
   readonly desk: SavingDesk;
@@ -26,13 +29,14 @@ export class Editor implements DeskListener {
   readonly log = new StrokeLog();
   readonly views: Record<PlaneName, PlaneView>;
   scene: Scene | null = null;
+  blind: BlindTask | null = null;
   brush: { view: PlaneView; brush: Brush } | null = null;
   /** Called after voxels changed and the hand rests. */
   onRest: () => void = () => undefined;
   onShownCase: () => void = () => undefined;
   private readonly visited: string[] = [];
   private readonly render: () => void;
-  private readonly grey = greyTable(PRESETS[0]);
+  private readonly grey: Uint8Array;
   private palette: Uint8Array = new Uint8Array(65536 * 3);
   private frame = 0;
   private changedSince = Infinity;
@@ -41,6 +45,9 @@ export class Editor implements DeskListener {
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
+    this.presets = presetsOf(session.windows);
+    this.state = initialState(this.presets[0]);
+    this.grey = greyTable(this.presets[0]);
     this.loader = new CaseLoader(render);
     this.desk = new SavingDesk(session, this);
     this.views = Object.fromEntries(
@@ -51,11 +58,11 @@ export class Editor implements DeskListener {
   // ---- cases
 
   /** Show a case; the old one stays on the screen until the new one is here. Of two asked for, the later one counts. */
-  async openCase(id: string, structure: string | null = null): Promise<void> {
+  async openCase(id: string, structure: string | null = null, blind?: BlindTask): Promise<void> {
     this.state.loading = id;
     this.render();
     try {
-      const scene = new Scene(await this.loader.open(id));
+      const scene = new Scene(await this.loader.open(id, blind));
       if (this.state.loading !== id) return;
       this.leaveCase();
       this.show(scene);
@@ -74,19 +81,41 @@ export class Editor implements DeskListener {
     this.scene = scene;
     this.palette = paletteOf(scene.entries);
     this.changes.clear();
-    if (this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
+    if (!scene.info.blind && this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
     for (const view of Object.values(this.views)) view.resetLook();
     this.redraw();
     this.onShownCase();
     if (scene.info.next_case) this.loader.prefetch(scene.info.next_case);
   }
 
-  /** What was drawn becomes revisions; nothing to press. */
+  /** The next mask to draw once more without the first answer in sight; back to the worklist where none is left. */
+  async openBlind(): Promise<void> {
+    try {
+      this.blind = await blindTask();
+      if (this.blind) await this.openCase(this.blind.case, this.blind.structure, this.blind);
+      else location.assign("./index.html");
+    } catch (error) {
+      this.say(error instanceof Error ? error.message : String(error), "error");
+    }
+  }
+
+  finishBlind(): void {
+    const entry = this.scene?.active;
+    const { obstacle } = this;
+    if (obstacle) return this.say(obstacle, "warn");
+    if (!this.scene || !entry) return;
+    this.settleTime();
+    this.desk.finishBlind(this.scene, entry);
+    this.scene.setLocked(entry, true);
+    this.say("Done. The next one comes as soon as this one is saved.", "ok");
+  }
+
+  /** What was drawn becomes revisions; nothing to press. A blind drawing that is not done stays a draft. */
   leaveCase(): void {
     const { scene } = this;
     if (!scene) return;
     this.settleTime();
-    const drawn = scene.entries.filter((entry) => entry.strokes > 0);
+    const drawn = scene.info.blind ? [] : scene.entries.filter((entry) => entry.strokes > 0);
     drawn.forEach((entry) => this.desk.commit(scene, entry));
     if (drawn.length > 0) this.loader.forget(scene.info.id);
     this.desk.leave();
@@ -124,7 +153,7 @@ export class Editor implements DeskListener {
     scene.active = entry;
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();
-    history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
+    if (!scene.info.blind) history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
     this.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
@@ -153,8 +182,11 @@ export class Editor implements DeskListener {
   /** Why the active structure cannot be drawn now, or null. */
   get obstacle(): string | null {
     const entry = this.scene?.active;
-    if (!entry) return "Choose a structure first.";
+    if (!this.scene || !entry) return "Choose a structure first.";
+    const readOnly = whyNot("undo", this.scene.info);
+    if (readOnly) return readOnly;
     if (entry.takenBy) return `${entry.takenBy} is drawing ${spoken(entry.name)} now.`;
+    if (entry.locked && this.scene.info.blind) return "This one is done; the next one comes as soon as it is saved.";
     if (entry.locked) return `${spoken(entry.name)} is locked. L unlocks it.`;
     return entry.isOpen ? null : "One moment: the draft is being fetched.";
   }
@@ -296,7 +328,7 @@ export class Editor implements DeskListener {
   }
 
   taken(target: Target, by: string): void {
-    const entry = this.scene?.info.id === target.caseId ? this.scene.named(target.structure) : null;
+    const entry = this.scene?.entryOf(target);
     if (!entry) return;
     entry.takenBy = by;
     this.scene?.setLocked(entry, true);
@@ -304,6 +336,8 @@ export class Editor implements DeskListener {
   }
 
   refused(words: string): void {
+    const done = this.scene?.info.blind ? this.scene.active : null;
+    if (done) this.scene?.setLocked(done, false);
     this.say(words, "error");
   }
 
@@ -314,8 +348,9 @@ export class Editor implements DeskListener {
   }
 
   committed(target: Target, mask: string | null): void {
-    const entry = this.scene?.info.id === target.caseId ? this.scene.named(target.structure) : null;
+    const entry = this.scene?.entryOf(target);
     if (!entry || !mask) return;
+    if (target.blind) return void this.openBlind();
     entry.maskId = mask;
     this.render();
   }

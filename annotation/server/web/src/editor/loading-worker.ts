@@ -1,5 +1,6 @@
 /** Fetches cases away from the page, and keeps the next one ready. */
 
+import { blindCase, type BlindTask } from "../api/blind.ts";
 import { caseInfo, type CaseInfo, casePath } from "../api/workbench.ts";
 import { ask, ApiError } from "../api/http.ts";
 import type { Labels } from "../display/slice.ts";
@@ -10,7 +11,7 @@ export interface LoadedCase {
   readonly labels: Labels;
 }
 
-export type ToWorker = { readonly kind: "open" | "prefetch" | "forget"; readonly id: string };
+export type ToWorker = { readonly kind: "open" | "prefetch" | "forget"; readonly id: string; readonly blind?: BlindTask };
 export type FromWorker =
   | { readonly kind: "opened"; readonly id: string; readonly loaded: LoadedCase }
   | { readonly kind: "ready"; readonly id: string }
@@ -18,10 +19,20 @@ export type FromWorker =
 
 const underWay = new Map<string, { loading: Promise<LoadedCase>; stop: AbortController }>();
 
+const ctOf = (id: string, signal: AbortSignal): Promise<ArrayBuffer> =>
+  ask(`${casePath(id)}/ct`, { signal }).then((answer) => answer.arrayBuffer());
+
+/** Without the label map: it shows what was made of the proposal. */
+async function loadBlind(task: BlindTask, signal: AbortSignal): Promise<LoadedCase> {
+  const [info, voxels] = await Promise.all([blindCase(task), ctOf(task.case, signal)]);
+  const ct = new Int16Array(voxels);
+  return { info, ct, labels: new Uint16Array(ct.length) };
+}
+
 async function load(id: string, signal: AbortSignal): Promise<LoadedCase> {
   const [info, ct, labels] = await Promise.all([
     caseInfo(id),
-    ask(`${casePath(id)}/ct`, { signal }).then((answer) => answer.arrayBuffer()),
+    ctOf(id, signal),
     ask(`${casePath(id)}/labels`, { signal }).then(async (answer) => {
       const isWide = answer.headers.get("X-Masksmith-Dtype") === "uint16";
       const bytes = await answer.arrayBuffer();
@@ -31,36 +42,41 @@ async function load(id: string, signal: AbortSignal): Promise<LoadedCase> {
   return { info, ct: new Int16Array(ct), labels };
 }
 
-function started(id: string): Promise<LoadedCase> {
-  const known = underWay.get(id);
+const keyOf = ({ id, blind }: ToWorker): string => (blind ? `${id}?blind` : id);
+
+function started(message: ToWorker): Promise<LoadedCase> {
+  const { id, blind } = message;
+  const key = keyOf(message);
+  const known = underWay.get(key);
   if (known) return known.loading;
   const stop = new AbortController();
-  const loading = load(id, stop.signal);
-  underWay.set(id, { loading, stop });
-  loading.catch(() => underWay.delete(id));
+  const loading = blind ? loadBlind(blind, stop.signal) : load(id, stop.signal);
+  underWay.set(key, { loading, stop });
+  loading.catch(() => underWay.delete(key));
   return loading;
 }
 
 /** One case waits at most: the memory of a browser tab is small. */
-function forgetOthers(id: string): void {
+function forgetOthers(key: string): void {
   for (const [other, { stop }] of underWay) {
-    if (other === id) continue;
+    if (other === key) continue;
     stop.abort();
     underWay.delete(other);
   }
 }
 
-async function answer({ kind, id }: ToWorker): Promise<void> {
+async function answer(message: ToWorker): Promise<void> {
+  const { kind, id } = message;
   if (kind === "forget") {
     underWay.get(id)?.stop.abort();
     underWay.delete(id);
     return;
   }
-  forgetOthers(id);
+  forgetOthers(keyOf(message));
   try {
-    const loaded = await started(id);
+    const loaded = await started(message);
     if (kind === "prefetch") return say({ kind: "ready", id });
-    underWay.delete(id);
+    underWay.delete(keyOf(message));
     say({ kind: "opened", id, loaded }, [loaded.ct.buffer, loaded.labels.buffer as ArrayBuffer]);
   } catch (error) {
     const status = error instanceof ApiError ? error.status : 0;

@@ -1,7 +1,8 @@
 /** The side panel: keys, flag, absent, can't tell, copy, conflict. Nothing in it stops the work behind it. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
-import { BINDINGS, GESTURES } from "../keys/keymap.ts";
+import { windowName } from "../display/windows.ts";
+import { GESTURES, namedBindings } from "../keys/keymap.ts";
 import { choicesOf, take } from "./choices.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
@@ -23,7 +24,7 @@ function content(panel: Panel, editor: Editor, commands: Commands): [string, Tem
     <button class="choice" data-choice=${choice.key} @click=${() => take(choice, editor)}><span>${choice.words}</span><kbd>${choice.key}</kbd></button>`);
   switch (panel.kind) {
     case "keys":
-      return ["All keys", keys()];
+      return ["All keys", keys(editor)];
     case "flag":
       return [`Flag ${name}`, html`${choices}`];
     case "absent":
@@ -39,13 +40,14 @@ function content(panel: Panel, editor: Editor, commands: Commands): [string, Tem
   }
 }
 
-function keys(): TemplateResult {
+function keys({ presets }: Editor): TemplateResult {
+  const bindings = namedBindings(presets.map(windowName));
   return html`
     <h2>Mouse, pen, touchpad</h2>
     <dl class="keys">${GESTURES.map(({ shown, does }) => html`<dt><kbd>${shown}</kbd></dt><dd>${does}</dd>`)}</dl>
     ${Object.entries(GROUPS).map(([group, title]) => html`
       <h2>${title}</h2>
-      <dl class="keys">${BINDINGS.filter((each) => each.group === group).map(({ shown, does }) => html`<dt><kbd>${shown}</kbd></dt><dd>${does}</dd>`)}</dl>`)}`;
+      <dl class="keys">${bindings.filter((each) => each.group === group).map(({ shown, does }) => html`<dt><kbd>${shown}</kbd></dt><dd>${does}</dd>`)}</dl>`)}`;
 }
 
 function revisionsIn({ revisions }: Panel & { kind: "copy" }, commands: Commands): TemplateResult {

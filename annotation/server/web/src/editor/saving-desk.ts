@@ -1,7 +1,7 @@
 /** Leases, drafts and revisions of the case on the screen. */
 
 import { maskCrop, type Session } from "../api/workbench.ts";
-import { wholeBox } from "../geometry/grid.ts";
+import { type Box, wholeBox } from "../geometry/grid.ts";
 import type { Change } from "../paint/recorder.ts";
 import { type Conflict, type Listener, Outbox, type SaveState } from "../saving/outbox.ts";
 import { type Decision, type OutboxItem, type Target, targetKey } from "../saving/outbox-item.ts";
@@ -20,6 +20,7 @@ export interface DeskListener {
   taken(target: Target, by: string): void;
 }
 
+const draftOf = ({ blind }: Target): "draft" | "blind draft" => (blind ? "blind draft" : "draft");
 const RENEW_MS = 60_000;
 
 export class SavingDesk implements Listener {
@@ -45,7 +46,8 @@ export class SavingDesk implements Listener {
   /** Ask for the right to draw and for the draft; brings the mask on the screen up to date. */
   async open(scene: Scene, entry: Entry): Promise<void> {
     if (entry.isOpen) return;
-    const target = { caseId: scene.info.id, structure: entry.name };
+    if (scene.info.editable === false) return this.bringUpToDate(scene, entry, entry.maskId, false);
+    const target = scene.targetOf(entry);
     const leased = await this.transport.lease(target);
     if (leased.kind !== "leased") {
       entry.isOpen = leased.kind === "unreachable";
@@ -55,7 +57,7 @@ export class SavingDesk implements Listener {
     }
     entry.takenBy = leased.takenBy ?? null;
     if (leased.takenBy) return;
-    this.leased.set(entry.name, target);
+    if (!target.blind) this.leased.set(entry.name, target);
     this.outbox.opened(target, leased.lease);
     if (!this.outbox.isWaiting(target)) await this.bringUpToDate(scene, entry, leased.lease.base, leased.lease.sequence > 0);
     entry.maskId = leased.lease.base;
@@ -64,6 +66,7 @@ export class SavingDesk implements Listener {
 
   /** Take up the drafts of a case that an earlier page left unfinished. */
   async resume(scene: Scene): Promise<void> {
+    if (scene.info.blind) return;
     for (const name of this.begun.of(scene.info.id)) {
       const entry = scene.named(name);
       if (entry) await this.open(scene, entry);
@@ -76,7 +79,7 @@ export class SavingDesk implements Listener {
     const shown = entry.box ? scene.volume.maskIn(entry.value, entry.box).reduce((sum, is) => sum + is, 0) : 0;
     if (!hasDraft && base === entry.maskId && shown === expected) return;
     const { id } = scene.info;
-    const crop = hasDraft ? await maskCrop(id, entry.name, "draft") : base ? await maskCrop(id, entry.name, { revision: base }) : null;
+    const crop = hasDraft ? await maskCrop(id, entry.name, draftOf(scene.targetOf(entry))) : base ? await maskCrop(id, entry.name, { revision: base }) : null;
     if (!crop && base !== null) return;
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);
@@ -92,7 +95,7 @@ export class SavingDesk implements Listener {
       entry.strokes++;
       if (entry === scene.active) entry.ownStrokes++;
       entry.state = "corrected";
-      const target = { caseId: scene.info.id, structure: entry.name };
+      const target = scene.targetOf(entry);
       this.begun.add(target);
       void this.outbox.patch(target, entry.maskId, patch.box, patch.mask);
     }
@@ -101,10 +104,21 @@ export class SavingDesk implements Listener {
   /** Turn what was drawn on a structure into a revision. */
   commit(scene: Scene, entry: Entry): void {
     if (entry.strokes === 0) return;
-    const target = { caseId: scene.info.id, structure: entry.name };
+    const target = scene.targetOf(entry);
     this.committing.add(targetKey(target));
     void this.outbox.commit(target, entry.maskId, entry.seconds, entry.ownStrokes);
     Object.assign(entry, { strokes: 0, ownStrokes: 0, seconds: 0 });
+  }
+
+  /** A blind drawing is done, also where nothing was to be changed: the server makes it of a stroke at least. */
+  finishBlind(scene: Scene, entry: Entry): void {
+    const one: Box = [0, 0, 0, 1, 1, 1];
+    if (entry.strokes === 0) {
+      const same = scene.volume.maskIn(entry.value, one) as Uint8Array<ArrayBuffer>;
+      void this.outbox.patch(scene.targetOf(entry), entry.maskId, one, same);
+      entry.strokes = 1;
+    }
+    this.commit(scene, entry);
   }
 
   /** Make a revision of what was drawn, if anything, and judge it. */
@@ -138,10 +152,11 @@ export class SavingDesk implements Listener {
   async takeTheirs(scene: Scene, conflict: Conflict): Promise<void> {
     await this.outbox.discard(conflict);
     this.committing.delete(targetKey(conflict));
-    const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
+    const entry = scene.entryOf(conflict);
     if (!entry) return;
     Object.assign(entry, { strokes: 0, ownStrokes: 0, isOpen: false });
-    const crop = await maskCrop(conflict.caseId, conflict.structure, { revision: conflict.current?.id || undefined });
+    const revision = conflict.blind ?? conflict.current?.id;
+    const crop = await maskCrop(conflict.caseId, conflict.structure, { revision: revision || undefined });
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);
     entry.maskId = crop?.id || null;
@@ -152,7 +167,7 @@ export class SavingDesk implements Listener {
   /** Ours comes into force, as a revision of its own over theirs. */
   async keepMine(scene: Scene, conflict: Conflict): Promise<void> {
     if (conflict.mine && conflict.current) return this.putBack(conflict, conflict.mine, conflict.current.id);
-    const entry = scene.info.id === conflict.caseId ? scene.named(conflict.structure) : null;
+    const entry = scene.entryOf(conflict);
     if (!entry) return;
     const leased = await this.transport.lease(conflict);
     if (leased.kind !== "leased" || leased.takenBy) {
@@ -178,10 +193,10 @@ export class SavingDesk implements Listener {
 
   /** Empty what theirs covers, so that the patch of ours that follows is the whole mask. */
   private async wipe(scene: Scene, entry: Entry, base: string | null): Promise<void> {
-    const theirs = base ? await maskCrop(scene.info.id, entry.name, "draft").then((draft) => draft ?? maskCrop(scene.info.id, entry.name, { revision: base })) : null;
+    const theirs = base ? await maskCrop(scene.info.id, entry.name, draftOf(scene.targetOf(entry))).then((draft) => draft ?? maskCrop(scene.info.id, entry.name, { revision: base })) : null;
     if (!theirs) return;
     const mask = scene.volume.maskIn(entry.value, theirs.box) as Uint8Array<ArrayBuffer>;
-    await this.outbox.patch({ caseId: scene.info.id, structure: entry.name }, base, theirs.box, mask);
+    await this.outbox.patch(scene.targetOf(entry), base, theirs.box, mask);
   }
 
   changed(state: SaveState): void {

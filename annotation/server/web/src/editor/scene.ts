@@ -4,6 +4,7 @@ import type { CaseInfo, Finding, StructureInfo, StructureState } from "../api/wo
 import { type Box, type Grid, type Triple, voxelCount, wholeBox } from "../geometry/grid.ts";
 import { LabelVolume } from "../paint/label-volume.ts";
 import type { Change } from "../paint/recorder.ts";
+import type { Target } from "../saving/outbox-item.ts";
 import type { LoadedCase } from "./loading-worker.ts";
 
 export interface Entry {
@@ -67,6 +68,15 @@ export class Scene {
 
   named(name: string): Entry | null {
     return this.entries.find((entry) => entry.name === name) ?? null;
+  }
+
+  /** The structure that is meant, if it is on the screen: a blind drawing of it is another thing than the mask. */
+  entryOf({ caseId, structure, blind }: Target): Entry | null {
+    return caseId === this.info.id && (blind ?? null) === (this.info.blind ?? null) ? this.named(structure) : null;
+  }
+
+  targetOf({ name }: Entry): Target {
+    return { caseId: this.info.id, structure: name, blind: this.info.blind };
   }
 
   withValue(value: number): Entry | null {

@@ -1,6 +1,6 @@
 /** What the tools are set to, and what the page says. */
 
-import { type HuWindow, PRESETS } from "../display/windows.ts";
+import type { HuWindow } from "../display/windows.ts";
 import type { PlaneName } from "../geometry/planes.ts";
 import type { HuRange } from "../paint/pencil.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
@@ -40,8 +40,8 @@ export interface EditorState {
   under: { readonly name: string; readonly hu: number | null } | null;
 }
 
-export const initialState = (): EditorState => ({
-  tool: "pencil", radiusMm: 6, slices: 3, hu: null, window: PRESETS[0], mainPlane: "axial", outlineOnly: false,
+export const initialState = (window: HuWindow): EditorState => ({
+  tool: "pencil", radiusMm: 6, slices: 3, hu: null, window, mainPlane: "axial", outlineOnly: false,
   hidden: false, opacity: 0.35, find: "", panel: null,
   save: { kind: "saved", waiting: 0, edits: 0, savedAt: null }, notice: null, loading: null, under: null,
 });
@@ -58,6 +58,7 @@ export function savedWords(save: SaveState, now: number): { words: string; kind:
   const edits = (count: number): string => (count === 1 ? "1 edit" : `${count} edits`);
   if (save.kind === "signed-out") return { words: `signed out, ${edits(save.waiting)} kept here`, kind: "error" };
   if (save.kind === "offline") return { words: `offline, ${edits(save.waiting)} kept here, retrying`, kind: "warn" };
+  if (save.kind === "held") return { words: `${edits(save.waiting)} kept here, not sent`, kind: "warn" };
   if (save.kind === "saving") return { words: "saving …", kind: "dim" };
   if (save.savedAt === null) return { words: "nothing to save", kind: "dim" };
   const seconds = Math.max(0, Math.round((now - save.savedAt) / 1000));

@@ -1,9 +1,10 @@
 /** The right side: tools, pencil, window, what to do with the structure. */
 
 import { html, nothing, type TemplateResult } from "lit-html";
-import { levelOf, PRESETS, widthOf } from "../display/windows.ts";
+import { levelOf, widthOf, windowName } from "../display/windows.ts";
 import type { Command } from "../keys/keymap.ts";
 import { icon, type IconName } from "../look/icons.ts";
+import { whyNot } from "./allowed.ts";
 import type { Commands } from "./commands.ts";
 import type { Editor } from "./editor.ts";
 
@@ -16,12 +17,11 @@ interface Line {
   readonly isWarned?: boolean;
 }
 
-const WINDOW_WORDS: Record<string, string> = { soft: "Soft tissue", lung: "Lung", bone: "Bone", vessels: "Vessels" };
-
 export function toolPanel(editor: Editor, commands: Commands): TemplateResult {
   const { state } = editor;
   const line = (each: Line): TemplateResult => html`
     <button class="tool ${each.isOn ? "on" : ""} ${each.isWarned ? "warned" : ""}" aria-pressed=${each.isOn === undefined ? nothing : String(each.isOn)}
+      aria-disabled=${editor.scene && whyNot(each.command, editor.scene.info) ? "true" : nothing}
       data-command=${each.command} @click=${() => commands.run(each.command)}>
       ${icon(each.icon)}<span>${each.words}</span><kbd>${each.keys}</kbd>
     </button>`;
@@ -45,8 +45,8 @@ export function toolPanel(editor: Editor, commands: Commands): TemplateResult {
     ${line({ command: nextSlices(state.slices), icon: "slices", words: `Through ${state.slices === 1 ? "1 slice" : `${state.slices} slices`}`, keys: "1 3 5", isWarned: state.slices > 1 })}
     ${line({ command: "hu-limit", icon: "hu", words: hu, keys: "T", isWarned: state.hu !== null })}
     <h2>Window</h2>
-    ${PRESETS.map((preset, at) => line({
-      command: `window-${preset.name}` as Command, icon: "window", words: WINDOW_WORDS[preset.name] ?? preset.name,
+    ${editor.presets.map((preset, at) => line({
+      command: `window-${at + 1}` as Command, icon: "window", words: windowName(preset),
       keys: `F${at + 1}`, isOn: state.window.name === preset.name,
     }))}
     <h2>Structure</h2>
@@ -61,4 +61,4 @@ export function toolPanel(editor: Editor, commands: Commands): TemplateResult {
 const nextSlices = (slices: 1 | 3 | 5): Command => ({ 1: "slices-3", 3: "slices-5", 5: "slices-1" } as const)[slices];
 
 export const windowWords = (window: Editor["state"]["window"]): string =>
-  `${WINDOW_WORDS[window.name] ?? window.name} · W ${widthOf(window)} L ${levelOf(window)}`;
+  `${windowName(window)} · W ${widthOf(window)} L ${levelOf(window)}`;

@@ -5,7 +5,7 @@ export type Command =
   | "previous-structure" | "next-structure" | "next-case" | "previous-case" | "undo" | "redo"
   | "smaller" | "larger" | "hide" | "show" | "outline" | "pencil" | "eraser" | "grow" | "fill-between"
   | "fill-outline" | "hu-limit" | "slices-1" | "slices-3" | "slices-5" | "own-window" | "lock" | "centre"
-  | "main-plane" | "window-soft" | "window-lung" | "window-bone" | "window-vessels" | "absent" | "find"
+  | "main-plane" | "window-1" | "window-2" | "window-3" | "window-4" | "absent" | "find"
   | "help" | "cancel" | "largest" | "smooth" | "copy" | "cant-tell" | "more-opaque" | "less-opaque" | "next-finding"
   | "worklist";
 
@@ -61,10 +61,10 @@ export const BINDINGS: readonly Binding[] = [
   { command: "less-opaque", key: "-", shown: "−", does: "masks fainter", group: "look" },
   { command: "more-opaque", key: "+", shown: "+", does: "masks stronger", group: "look" },
   { command: "own-window", key: "0", shown: "0", does: "the structure's own window", group: "look" },
-  { command: "window-soft", code: "F1", shown: "F1", does: "window: soft tissue", group: "look" },
-  { command: "window-lung", code: "F2", shown: "F2", does: "window: lung", group: "look" },
-  { command: "window-bone", code: "F3", shown: "F3", does: "window: bone", group: "look" },
-  { command: "window-vessels", code: "F4", shown: "F4", does: "window: vessels", group: "look" },
+  { command: "window-1", code: "F1", shown: "F1", does: "first window", group: "look" },
+  { command: "window-2", code: "F2", shown: "F2", does: "second window", group: "look" },
+  { command: "window-3", code: "F3", shown: "F3", does: "third window", group: "look" },
+  { command: "window-4", code: "F4", shown: "F4", does: "fourth window", group: "look" },
   letter("N", "next-case", "next case", "case"),
   { command: "previous-case", code: "KeyN", shift: true, shown: "Shift N", does: "previous case", group: "case" },
   { command: "cant-tell", code: "KeyU", shown: "U", does: "can't tell: leave this case out, with a reason", group: "case" },
@@ -85,6 +85,16 @@ export const GESTURES: readonly { shown: string; does: string }[] = [
   { shown: "Alt click", does: "pick the structure under the cursor" },
   { shown: "Ctrl drag", does: "window: across width, down level" },
 ];
+
+/** The windows of F1 to F4 go by their names; a key without one is no key. */
+export function namedBindings(windowNames: readonly string[]): readonly Binding[] {
+  return BINDINGS.flatMap((binding) => {
+    const [, number] = /^window-(\d)$/.exec(binding.command) ?? [];
+    if (!number) return [binding];
+    const name = windowNames[Number(number) - 1];
+    return name === undefined ? [] : [{ ...binding, does: `window: ${name.toLowerCase()}` }];
+  });
+}
 
 export interface KeyLike {
   readonly code: string;

@@ -26,6 +26,14 @@ export function duration(seconds: number | null | undefined): string {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** Working time as a figure and its unit: minutes below one hour. */
+export function workTime(hours: number | null): { figure: string; unit: string } {
+  if (hours === null) return { figure: "–", unit: "hours" };
+  const minutes = Math.round(hours * 60);
+  if (minutes < 60) return { figure: String(minutes), unit: minutes === 1 ? "minute" : "minutes" };
+  return { figure: hours.toFixed(1), unit: "hours" };
+}
+
 /** How long ago a moment was. */
 export function ago(iso: string | null, now = Date.now()): string {
   if (!iso) return "";

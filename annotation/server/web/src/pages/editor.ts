@@ -83,9 +83,13 @@ async function start(): Promise<void> {
   Object.assign(window, { __editor: editor.log.isOn ? editor : undefined });
 }
 
+/** In the place of a case: the masks to be drawn once more. */
+const BLIND = "#/blind";
+
 /** `#CASE` or `#CASE/STRUCTURE`; without one the first open case. */
 async function openAsked(editor: Editor, show: () => void): Promise<void> {
   const open = async (): Promise<void> => {
+    if (location.hash === BLIND) return editor.openBlind();
     const [id, structure] = location.hash.slice(1).split("/").map(decodeURIComponent);
     if (id && id !== editor.scene?.info.id) await editor.openCase(id, structure || null);
     else if (structure && structure !== editor.scene?.active?.name) editor.activate(editor.scene?.named(structure) ?? null, true);

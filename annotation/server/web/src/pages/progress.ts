@@ -4,7 +4,7 @@ import "../look/base.css";
 import { html, nothing, render, svg, type SVGTemplateResult, type TemplateResult } from "lit-html";
 import { type Agreement, type EffortGroup, type ProgressFigures, progressFigures } from "../api/progress.ts";
 import { sessionOrLogin } from "../api/workbench.ts";
-import { duration, pageTop } from "../look/top.ts";
+import { duration, pageTop, workTime } from "../look/top.ts";
 
 const REFRESH_MS = 60_000;
 
@@ -19,6 +19,7 @@ function page(figures: ProgressFigures): TemplateResult {
   const { round, left, structures } = figures;
   const decided = (structures.accepted ?? 0) + (structures.absent ?? 0);
   const all = Object.values(structures).reduce((sum, count) => sum + count, 0);
+  const [spent, toDo] = [workTime(figures.hours), workTime(left.hours)];
   return html`
     <h1 class="sr">Progress</h1>
     <div class="cards">
@@ -26,8 +27,8 @@ function page(figures: ProgressFigures): TemplateResult {
       ${card(`${decided} / ${all}`, "structures decided")}
       ${card(fixed(figures.masks_per_hour, 0), "masks an hour")}
       ${card(figures.median_s === null ? "–" : duration(figures.median_s), "a mask, median")}
-      ${card(fixed(figures.hours, 1), "hours of work so far")}
-      ${card(left.hours === null ? "–" : left.hours.toFixed(1), "hours left at this pace")}
+      ${card(spent.figure, `${spent.unit} of work so far`)}
+      ${card(toDo.figure, `${toDo.unit} left at this pace`)}
     </div>
     ${figures.masks === 0 ? html`<p class="empty">Nothing was drawn or accepted yet. The worklist has what is open.</p>` : details(figures)}`;
 }

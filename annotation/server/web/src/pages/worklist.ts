@@ -2,12 +2,16 @@
 
 import "../look/base.css";
 import { html, nothing, render, type TemplateResult } from "lit-html";
+import { type BlindTask, blindTask, leftWords } from "../api/blind.ts";
 import { type Session, sessionOrLogin, worklist, type Worklist, type WorklistCase } from "../api/workbench.ts";
 import { takesText } from "../keys/keymap.ts";
 import { icon } from "../look/icons.ts";
 import { ago, duration, pageTop } from "../look/top.ts";
+import { AssignBar } from "../worklist/assign-bar.ts";
+import { Selection } from "../worklist/selection.ts";
 
 const REFRESH_MS = 15_000;
+const BLIND_MS = 60_000;
 
 class WorklistPage {
   private readonly session: Session;
@@ -16,9 +20,15 @@ class WorklistPage {
   private chosen = 0;
   private trouble = "";
   private timer = 0;
+  private blind: BlindTask | null = null;
+  private blindAt = 0;
+  private readonly selection = new Selection();
+  private readonly bar = new AssignBar(() => this.show(), () => this.given());
+  private readonly mayAssign: boolean;
 
   constructor(session: Session) {
     this.session = session;
+    this.mayAssign = session.role !== "annotator";
     window.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => void this.load(), REFRESH_MS);
     void this.load();
@@ -30,12 +40,38 @@ class WorklistPage {
     if (this.filter.open) query.set("open", "true");
     try {
       this.list = await worklist(`?${query}`);
+      await this.lookForBlind();
       this.trouble = "";
     } catch (error) {
       this.trouble = error instanceof Error ? error.message : String(error);
     }
     this.chosen = Math.min(this.chosen, Math.max(0, (this.list?.cases.length ?? 1) - 1));
+    this.selection.keepOnly(this.shown);
     this.show();
+  }
+
+  /** Seldom: it costs the server more than the list, and changes rarely. */
+  private async lookForBlind(): Promise<void> {
+    if (!this.session.blind_share || Date.now() - this.blindAt < BLIND_MS) return;
+    this.blindAt = Date.now();
+    this.blind = await blindTask();
+  }
+
+  private get shown(): string[] {
+    return this.list?.cases.map(({ id }) => id) ?? [];
+  }
+
+  /** Change which lines are ticked. */
+  private tick(change: () => void): void {
+    const before = this.selection.size;
+    change();
+    if (before === 0 && this.selection.size > 0) void this.bar.begin();
+    this.show();
+  }
+
+  private async given(): Promise<void> {
+    this.selection.clear();
+    await this.load();
   }
 
   private change(part: Partial<WorklistPage["filter"]>): void {
@@ -48,7 +84,10 @@ class WorklistPage {
 
   private key(event: KeyboardEvent): void {
     const cases = this.list?.cases ?? [];
+    if (event.key === "Escape" && this.selection.size > 0) return this.tick(() => this.selection.clear());
+    if (document.activeElement?.closest(".assign")) return;
     const isTyping = takesText(document.activeElement as HTMLElement | null);
+    if (this.mayAssign && !isTyping && this.selects(event)) return event.preventDefault();
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       this.chosen = Math.max(0, Math.min(cases.length - 1, this.chosen + (event.key === "ArrowDown" ? 1 : -1)));
       event.preventDefault();
@@ -59,6 +98,18 @@ class WorklistPage {
       event.preventDefault();
       document.getElementById("filter")?.focus();
     }
+  }
+
+  /** Keys of selecting and assigning; whether it was one. */
+  private selects(event: KeyboardEvent): boolean {
+    const { shown } = this;
+    const isOnLine = document.activeElement === document.body && this.chosen in shown;
+    if (event.code === "Space" && isOnLine) {
+      const id = shown[this.chosen];
+      this.tick(() => (event.shiftKey ? this.selection.reach(id, true, shown) : this.selection.toggle(id)));
+    } else if (event.code === "KeyA" && this.selection.size > 0) document.getElementById("assign-to")?.focus();
+    else return false;
+    return true;
   }
 
   private open({ id }: WorklistCase): void {
@@ -76,14 +127,16 @@ class WorklistPage {
       <label><input type="checkbox" .checked=${filter[name]} @change=${(event: Event) => this.change({ [name]: (event.target as HTMLInputElement).checked })} /> ${words}</label>`;
     return html`
       <h1 class="sr">Worklist</h1>
+      ${this.blind ? html`<p class="say" id="blind">${leftWords(this.blind)} · <a href="./editor.html${location.search}#/blind">Draw ${this.blind.left === 1 ? "it" : "the first"}</a></p>` : nothing}
       <div class="bar">
-        <input id="filter" type="search" placeholder="/ case, phase, structure, state:flagged" aria-label="Filter" .value=${filter.q}
+        <input id="filter" type="search" placeholder="/ case, phase, structure, state:flagged, assigned:name" aria-label="Filter" .value=${filter.q}
           @input=${(event: InputEvent) => this.change({ q: (event.target as HTMLInputElement).value })} />
         ${check("mine", "mine")} ${check("open", "open")}
         <span class="grow"></span>
         ${list?.progress ? progress(list.progress) : nothing}
       </div>
       ${this.trouble ? html`<p class="say error" role="alert">${this.trouble} Trying again.</p>` : nothing}
+      ${this.mayAssign ? this.bar.template(list?.cases.filter(({ id }) => this.selection.has(id)) ?? [], () => this.tick(() => this.selection.clear())) : nothing}
       ${list && list.cases.length === 0 ? this.empty() : this.table()}`;
   }
 
@@ -97,11 +150,33 @@ class WorklistPage {
     return html`
       <table>
         <thead><tr>
+          ${this.mayAssign ? this.tickAll() : nothing}
           <th><span class="sr">Picture</span></th><th>Case</th><th>Phase</th><th class="number">Slices</th><th class="number">To check</th>
           <th class="number">Findings</th><th>Last edit</th><th class="number">Time</th><th>State</th><th>Whose</th>
         </tr></thead>
         <tbody>${this.list?.cases.map((each, at) => this.line(each, at))}</tbody>
       </table>`;
+  }
+
+  private tickAll(): TemplateResult {
+    const count = this.shown.filter((id) => this.selection.has(id)).length;
+    return html`<th><input type="checkbox" aria-label="Select all shown" .checked=${count > 0 && count === this.shown.length}
+      .indeterminate=${count > 0 && count < this.shown.length}
+      @change=${(event: Event) => this.tick(() => this.selection.all(this.shown, (event.target as HTMLInputElement).checked))} /></th>`;
+  }
+
+  private tickBox({ id }: WorklistCase, at: number): TemplateResult {
+    const clicked = (event: MouseEvent): void => {
+      event.stopPropagation();
+      const box = event.target as HTMLInputElement;
+      // Beside the box is as good as on it.
+      const isOn = box.tagName === "INPUT" ? box.checked : !this.selection.has(id);
+      if (event.detail > 0) box.blur();
+      this.chosen = at;
+      this.tick(() => (event.shiftKey ? this.selection.reach(id, isOn, this.shown) : this.selection.set(id, isOn)));
+    };
+    return html`<td class="tick" @click=${clicked} @mousedown=${(event: MouseEvent) => event.shiftKey && event.preventDefault()}>
+      <input type="checkbox" aria-label="Select ${id}" .checked=${this.selection.has(id)} /></td>`;
   }
 
   private whose({ lease, assigned }: WorklistCase): TemplateResult | string {
@@ -113,6 +188,7 @@ class WorklistPage {
   private line(each: WorklistCase, at: number): TemplateResult {
     return html`
       <tr class="link ${at === this.chosen ? "on" : ""}" @click=${() => this.open(each)}>
+        ${this.mayAssign ? this.tickBox(each, at) : nothing}
         <td>${each.thumbnail ? html`<img src=${each.thumbnail} alt="" loading="lazy" />` : nothing}</td>
         <td><a href="./editor.html#${encodeURIComponent(each.id)}">${each.id}</a></td>
         <td>${(each.phase ?? "").replaceAll("_", " ")}</td>

@@ -5,6 +5,8 @@ import type { Box } from "../geometry/grid.ts";
 export interface Target {
   readonly caseId: string;
   readonly structure: string;
+  /** Of a blind drawing the proposal that it begins from: its draft is another one than the ordinary one. */
+  readonly blind?: string;
 }
 
 interface Waiting extends Target {
@@ -50,7 +52,7 @@ export type OutboxItem = PatchItem | CommitItem | VerdictItem;
 type Unkeyed<Item> = Item extends OutboxItem ? Omit<Item, "key"> : never;
 export type NewItem = Unkeyed<OutboxItem>;
 
-export const targetKey = ({ caseId, structure }: Target): string => `${caseId}/${structure}`;
+export const targetKey = ({ caseId, structure, blind }: Target): string => `${caseId}/${structure}${blind ? "?blind" : ""}`;
 
 /** The seam to IndexedDB; tests may hold items in memory. */
 export interface OutboxStore {
@@ -73,7 +75,8 @@ export type Sent =
   | { readonly kind: "signed-out" }
   /** Somebody else's revision is in the way. */
   | { readonly kind: "conflict"; readonly current?: { id: string; by: string }; readonly mine?: string }
-  | { readonly kind: "refused"; readonly why: string };
+  /** `isKept`: not for now, as with a case that was given to somebody else; what was drawn must not be lost by that. */
+  | { readonly kind: "refused"; readonly why: string; readonly isKept?: boolean };
 
 export type Leased =
   /** `takenBy`: somebody else draws on it; what we send stays in our own draft. */

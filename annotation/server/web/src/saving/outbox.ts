@@ -13,7 +13,7 @@ import { gzip } from "./gzip.ts";
 import type { Box } from "../geometry/grid.ts";
 
 export interface SaveState {
-  readonly kind: "saved" | "saving" | "offline" | "signed-out";
+  readonly kind: "saved" | "saving" | "held" | "offline" | "signed-out";
   readonly waiting: number;
   readonly edits: number;
   readonly savedAt: number | null;
@@ -74,7 +74,8 @@ export class Outbox {
 
   get state(): SaveState {
     const waiting = this.queue.length + this.beingKept;
-    const calm = waiting > 0 ? "saving" : "saved";
+    const isHeld = this.queue.length > 0 && this.beingKept === 0 && !this.next();
+    const calm = isHeld ? "held" : waiting > 0 ? "saving" : "saved";
     const kind = this.isSignedOut ? "signed-out" : this.failures > 0 ? "offline" : calm;
     return { kind, waiting, edits: this.edits, savedAt: this.savedAt };
   }
@@ -214,6 +215,7 @@ export class Outbox {
         return true;
       case "refused":
         this.failures = 0;
+        if (sent.isKept && item.kind !== "verdict") return this.holdBack(item, sent.why);
         await this.drop(item);
         if (item.kind === "commit") await this.dropJudgements(item);
         this.listener.refused(item, sent.why);
@@ -225,6 +227,14 @@ export class Outbox {
         if (item.kind === "commit") await this.committed(item, sent.mask ?? null);
         return true;
     }
+  }
+
+  /** Not for now: it stays here, and is tried again when the page is opened the next time. */
+  private holdBack(item: OutboxItem, why: string): boolean {
+    this.held.add(targetKey(item));
+    this.leases.delete(targetKey(item));
+    this.listener.refused(item, `${why}; what you drew is kept in this browser`);
+    return true;
   }
 
   private planRetry(): void {
@@ -242,8 +252,8 @@ export class Outbox {
     this.held.add(targetKey(item));
     this.leases.delete(targetKey(item));
     if (item.kind === "commit" && sent.mine) await this.drop(item);
-    const { caseId, structure } = item;
-    this.listener.conflict({ caseId, structure, mine: sent.mine, current: sent.current });
+    const { caseId, structure, blind } = item;
+    this.listener.conflict({ caseId, structure, blind, mine: sent.mine, current: sent.current });
   }
 
   private async committed(item: Target, mask: string | null): Promise<void> {

@@ -1,7 +1,7 @@
 /** The outbox's way to the server: what each answer means for what waits. */
 
 import { ApiError, ask, askJson } from "../api/http.ts";
-import { maskPath } from "../api/workbench.ts";
+import { maskPath, renewSession } from "../api/workbench.ts";
 import type { CommitItem, Lease, Leased, PatchItem, Sent, Target, Transport, VerdictItem } from "./outbox-item.ts";
 
 interface LeaseAnswer {
@@ -42,8 +42,9 @@ export class HttpTransport implements Transport {
     }
   }
 
-  private async asked({ caseId, structure }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
-    const answer = await askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take } });
+  private async asked({ caseId, structure, blind }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
+    const answer = await this.signed(() =>
+      askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take, blind } }));
     const base = answer.draft ? answer.draft.base : answer.base;
     return { kind: "leased", lease: { base, sequence: answer.draft?.sequence ?? 0 } };
   }
@@ -51,7 +52,7 @@ export class HttpTransport implements Transport {
   /** Put a revision that stood back into force. */
   keep({ caseId, structure }: Target, mine: string, over: string): Promise<Sent> {
     const json = { mask_id: mine, over };
-    return sending(() => ask(`${maskPath(caseId, structure)}/keep`, { method: "POST", json }));
+    return this.sending(() => ask(`${maskPath(caseId, structure)}/keep`, { method: "POST", json }));
   }
 
   async release({ caseId, structure }: Target): Promise<void> {
@@ -60,7 +61,8 @@ export class HttpTransport implements Transport {
 
   patch(item: PatchItem, lease: Lease): Promise<Sent> {
     const query = new URLSearchParams({ base: lease.base ?? "none", box: item.box.join(","), client: item.client ?? "" });
-    return sending(() => ask(`${maskPath(item.caseId, item.structure)}/draft/${item.sequence}?${query}`, {
+    if (item.blind) query.set("blind", "true");
+    return this.sending(() => ask(`${maskPath(item.caseId, item.structure)}/draft/${item.sequence}?${query}`, {
       method: "PUT", body: item.body,
       headers: { "Content-Type": "application/octet-stream", "Content-Encoding": "gzip" },
     }));
@@ -68,8 +70,9 @@ export class HttpTransport implements Transport {
 
   commit(item: CommitItem, client: string, lease: Lease): Promise<Sent> {
     const { seconds, strokes } = item;
-    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes };
-    return sending(() => ask(`${maskPath(item.caseId, item.structure)}/commit`, { method: "POST", json }));
+    const blind = item.blind ? true : undefined;
+    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes, blind };
+    return this.sending(() => ask(`${maskPath(item.caseId, item.structure)}/commit`, { method: "POST", json }));
   }
 
   verdict(item: VerdictItem): Promise<Sent> {
@@ -80,22 +83,33 @@ export class HttpTransport implements Transport {
       created: new Date(item.madeAt).toISOString(), id: item.id,
     };
     const json = { format: "masksmith-verdicts", version: 1, workspace: this.workspace, by: this.user, verdicts: [verdict] };
-    return sending(async () => {
+    return this.sending(async () => {
       const answer = await ask("/api/verdicts", { method: "POST", json });
       const [result] = ((await answer.clone().json()) as VerdictsAnswer).results ?? [];
       if (result?.status === "failed") throw new ApiError(422, { error: result.note ?? "the verdict was refused" });
       return answer;
     });
   }
-}
 
-async function sending(send: () => Promise<Response>): Promise<Sent> {
-  try {
-    const body = (await (await send()).json()) as { mask_id?: string };
-    return { kind: "done", mask: body.mask_id };
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 409) return conflictOf(error);
-    return failure(error);
+  private async sending(send: () => Promise<Response>): Promise<Sent> {
+    try {
+      const body = (await (await this.signed(send)).json()) as { mask_id?: string };
+      return { kind: "done", mask: body.mask_id };
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 409) return conflictOf(error);
+      return failure(error);
+    }
+  }
+
+  /** Who signed in anew in another tab goes on here; what somebody else drew is not sent in their name. */
+  private async signed<Answer>(send: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await send();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.isStale)) throw error;
+      if (!(await renewSession(this.user))) throw new ApiError(401, { error: "somebody else is signed in" });
+      return send();
+    }
   }
 }
 
@@ -108,5 +122,6 @@ function conflictOf(error: ApiError): Sent {
 function failure(error: unknown): Sent & Leased {
   if (!(error instanceof ApiError)) return { kind: "unreachable" };
   if (error.status === 401) return { kind: "signed-out" };
-  return error.isPassing ? { kind: "unreachable" } : { kind: "refused", why: error.message };
+  if (error.isPassing) return { kind: "unreachable" };
+  return error.status === 403 ? { kind: "refused", why: error.message, isKept: true } : { kind: "refused", why: error.message };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { drawSlice, type Drawing, paletteOf, rectOfBox, sliceRect } from "../../src/display/slice.ts";
-import { dragged, greyTable, PRESETS } from "../../src/display/windows.ts";
+import { dragged, greyTable, presetsOf, windowName } from "../../src/display/windows.ts";
 import { indexOf, type Triple } from "../../src/geometry/grid.ts";
 import { PLANE_ORDER, PLANES } from "../../src/geometry/planes.ts";
 import { waterCt } from "../volumes.ts";
@@ -19,11 +19,21 @@ describe("windows", () => {
     const table = greyTable({ name: "soft", lowHu: -160, highHu: 240 });
     expect([-1000, -160, 39, 240, 3000].map((hu) => table[hu & 65535])).toEqual([0, 0, 127, 255, 255]);
   });
-  test("presets are in order of F1 to F4", () => expect(PRESETS.map(({ name }) => name)).toEqual(["soft", "lung", "bone", "vessels"]));
+  test("F1 to F4 are the first four windows of the configuration, in its order", () => {
+    const set = ["liver", "soft", "lung", "bone", "brain"].map((name, at) => ({ name, low_hu: -at, high_hu: at + 1 }));
+    const presets = presetsOf(set);
+    expect(presets.map(({ name }) => name)).toEqual(["liver", "soft", "lung", "bone"]);
+    expect(presets[1]).toEqual({ name: "soft", lowHu: -1, highHu: 2 });
+    expect([presetsOf(undefined), presetsOf([])].map((each) => each.length)).toEqual([1, 1]);
+  });
+  test("windows are named as people read them", () => {
+    expect(["soft", "lung", "small_vessels"].map((name) => windowName({ name, lowHu: 0, highHu: 1 }))).toEqual(["Soft tissue", "Lung", "Small vessels"]);
+  });
   test("dragging right widens, never to nothing", () => {
-    const wide = dragged(PRESETS[0], 50, 10);
+    const soft = presetsOf(undefined)[0];
+    const wide = dragged(soft, 50, 10);
     expect([wide.lowHu, wide.highHu]).toEqual([-200, 300]);
-    expect(dragged(PRESETS[0], -5000, 0).highHu - dragged(PRESETS[0], -5000, 0).lowHu).toBe(2);
+    expect(dragged(soft, -5000, 0).highHu - dragged(soft, -5000, 0).lowHu).toBe(2);
   });
 });
 

@@ -15,7 +15,8 @@ const opened = async (answer: () => Promise<Response>): Promise<{ isOpen: boolea
   };
   const desk = new SavingDesk({ workspace: "w", user: "anna" } as Session, listener);
   const entry = { name: "liver", isOpen: false, takenBy: null } as Entry;
-  await desk.open({ info: { id: "s1" } } as Scene, entry);
+  const scene = { info: { id: "s1" }, targetOf: () => ({ caseId: "s1", structure: "liver" }) } as unknown as Scene;
+  await desk.open(scene, entry);
   return { isOpen: entry.isOpen, said };
 };
 

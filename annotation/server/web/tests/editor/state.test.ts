@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { CaseInfo, StructureInfo } from "../../src/api/workbench.ts";
 import { Scene, shelfOf } from "../../src/editor/scene.ts";
+import { targetKey } from "../../src/saving/outbox-item.ts";
 import { nextRadius, savedWords } from "../../src/editor/state.ts";
 import { Recorder } from "../../src/paint/recorder.ts";
 
@@ -14,6 +15,7 @@ test.each([
   [{ kind: "saved", waiting: 0, edits: 0, savedAt: null }, "nothing to save", "dim"],
   [{ kind: "saving", waiting: 3, edits: 3, savedAt: null }, "saving …", "dim"],
   [{ kind: "offline", waiting: 7, edits: 9, savedAt: 1 }, "offline, 7 edits kept here, retrying", "warn"],
+  [{ kind: "held", waiting: 2, edits: 2, savedAt: 1 }, "2 edits kept here, not sent", "warn"],
   [{ kind: "signed-out", waiting: 1, edits: 9, savedAt: 1 }, "signed out, 1 edit kept here", "error"],
 ] as const)("the save state is said in words (%#)", (save, words, kind) => {
   expect(savedWords(save, 10000)).toEqual({ words, kind });
@@ -55,6 +57,16 @@ test("counts stay true while drawing, taking back and on both sides of a border"
   expect(shown.volumeMl(shown.entries[2])).toBeCloseTo(0.02);
   shown.countBack(change);
   expect([shown.named("liver")?.voxels, shown.named("colon")?.voxels]).toEqual([2, 0]);
+});
+
+test("a blind drawing and the mask itself are not taken for each other", () => {
+  const ordinary = scene();
+  const { info, ct } = ordinary;
+  const blind = new Scene({ info: { ...info, blind: "m1" }, ct, labels: new Uint8Array(8) });
+  const [mask, drawing] = [ordinary.targetOf(ordinary.entries[0]), blind.targetOf(blind.entries[0])];
+  expect([targetKey(mask), targetKey(drawing)]).toEqual(["s1/liver", "s1/liver?blind"]);
+  expect([ordinary.entryOf(mask)?.name, blind.entryOf(drawing)?.name]).toEqual(["liver", "liver"]);
+  expect([ordinary.entryOf(drawing), blind.entryOf(mask), ordinary.entryOf({ caseId: "s2", structure: "liver" })]).toEqual([null, null, null]);
 });
 
 test("a CT of another size than the case says is refused by name", () => {

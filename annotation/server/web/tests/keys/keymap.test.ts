@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bindingOf, BINDINGS, type KeyLike, repeats, takesText } from "../../src/keys/keymap.ts";
+import { bindingOf, BINDINGS, type KeyLike, namedBindings, repeats, takesText } from "../../src/keys/keymap.ts";
 
 const press = (more: Partial<KeyLike>): string | undefined => bindingOf({
   code: "", key: "", ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more,
@@ -9,7 +9,7 @@ test.each([
   ["KeyB", "pencil"], ["KeyE", "eraser"], ["KeyG", "grow"], ["KeyF", "fill-between"], ["KeyT", "hu-limit"],
   ["KeyA", "absent"], ["KeyX", "flag"], ["KeyQ", "previous-structure"], ["KeyW", "next-structure"],
   ["KeyN", "next-case"], ["KeyO", "outline"], ["KeyL", "lock"], ["KeyC", "centre"], ["KeyV", "main-plane"],
-  ["F1", "window-soft"], ["F4", "window-vessels"], ["Enter", "accept"], ["Escape", "cancel"], ["Space", "hide"],
+  ["F1", "window-1"], ["F4", "window-4"], ["Enter", "accept"], ["Escape", "cancel"], ["Space", "hide"],
   ["PageUp", "slice-up-10"], ["ArrowDown", "slice-down"],
 ])("%s is %s", (code, command) => expect(press({ code })).toBe(command));
 
@@ -36,6 +36,12 @@ test("no key does two things", () => {
 test("a held key scrolls on, but judges and opens once", () => {
   expect(["slice-up", "smaller", "undo"].map((each) => repeats(each as never))).toEqual([true, true, true]);
   expect(["accept", "flag", "absent", "next-case", "lock"].map((each) => repeats(each as never))).toEqual([false, false, false, false, false]);
+});
+
+test("the help names the windows that are set, and no key without one", () => {
+  const does = (names: string[]): string[] => namedBindings(names).filter(({ code }) => /^F\d$/.test(code ?? "")).map(({ shown, does }) => `${shown} ${does}`);
+  expect(does(["Liver", "Lung"])).toEqual(["F1 window: liver", "F2 window: lung"]);
+  expect(namedBindings(["A", "B", "C", "D"]).length).toBe(BINDINGS.length);
 });
 
 test("text fields keep their keys", () => {

@@ -166,6 +166,25 @@ describe("the outbox", () => {
     expect(desk.outbox.state).toMatchObject({ kind: "saved", waiting: 0 });
   });
 
+  test("what may not be saved for now is kept, said so, and sent when the page is opened again", async () => {
+    const store = new IndexedDbStore("given-away");
+    const desk = new Desk(server, store);
+    server.answers = [{ kind: "refused", why: "the case is ben's", isKept: true }];
+    await desk.draw();
+    await desk.outbox.commit(liver, "m1", 3, 1);
+    await desk.outbox.verdict(liver, "accept", null, { reason: "", seconds: 3 });
+    await settled();
+    expect(desk.refusals).toEqual(["the case is ben's; what you drew is kept in this browser"]);
+    expect(desk.outbox.state).toMatchObject({ kind: "held", waiting: 3 });
+    await desk.draw(spleen);
+    await settled();
+    expect(server.heard.at(-1)).toBe("spleen 1 on m1 by A");
+    const later = new Desk(server, new IndexedDbStore("given-away"), "B");
+    await later.outbox.resume();
+    expect(server.heard.slice(-3)).toEqual(["liver 1 on m1 by A", "commit liver 1 3s", "accept liver m2"]);
+    expect([later.outbox.state.kind, await store.all()]).toEqual(["saved", []]);
+  });
+
   test("a refusal is an answer: the server is there again", async () => {
     const desk = new Desk(server);
     server.answers = [{ kind: "unreachable" }, { kind: "refused", why: "no" }];

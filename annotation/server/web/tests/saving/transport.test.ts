@@ -45,6 +45,28 @@ test.each([
   expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toMatchObject(meaning);
 });
 
+test("what may not be sent for now is kept", async () => {
+  answers = [json({ error: "assigned to ben" }, 403)];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "refused", why: "assigned to ben", isKept: true });
+});
+
+const stale = (): Response => json({ error: "the page is not of this session", stale_session: true }, 403);
+const tokens = (): unknown[] => calls.map(({ init }) => (init.headers as Record<string, string>)["X-Masksmith-CSRF"]);
+
+test("who signed in anew in another tab goes on here, with that session's token", async () => {
+  answers = [stale(), json({ user: "eva", csrf: "new" }), json({ sequence: 3 })];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "done", mask: undefined });
+  expect(tokens()).toEqual(["token", undefined, "new"]);
+});
+
+test("what one person drew is never sent in the name of another", async () => {
+  answers = [stale(), json({ user: "ben", csrf: "bens" })];
+  expect(await transport.patch(patch, { base: "m1", sequence: 2 })).toEqual({ kind: "signed-out" });
+  answers = [stale(), json({ user: "ben", csrf: "bens" })];
+  expect(await transport.lease(target)).toEqual({ kind: "signed-out" });
+  expect(tokens()).toEqual(["token", undefined, "token", undefined]);
+});
+
 test("a draft goes on from its own base", async () => {
   answers = [json({ base: "m9", until: "", draft: { sequence: 4, base: "m1" } })];
   expect(await transport.lease(target)).toEqual({ kind: "leased", lease: { base: "m1", sequence: 4 } });
@@ -54,6 +76,18 @@ test("a mask that somebody else has is looked at, not taken", async () => {
   answers = [json({ by: "ben", until: "" }, 409), json({ base: "m9", until: null, draft: null })];
   expect(await transport.lease(target)).toEqual({ kind: "leased", lease: { base: "m9", sequence: 0 }, takenBy: "ben" });
   expect(calls.map(({ init }) => init.body)).toEqual(['{"take":true}', '{"take":false}']);
+});
+
+test("a blind drawing says so at every step, and names the proposal it begins from", async () => {
+  const blind = { ...target, blind: "m1" };
+  answers = [json({ base: "m1", until: null, draft: null }), json({ sequence: 3 }), json({ mask_id: "m7" }, 201)];
+  expect(await transport.lease(blind)).toEqual({ kind: "leased", lease: { base: "m1", sequence: 0 } });
+  await transport.patch({ ...patch, ...blind }, { base: "m1", sequence: 2 });
+  const commit = { ...blind, kind: "commit", key: 4, madeAt: 0, base: "m1", seconds: 5, strokes: 2 } as const;
+  expect(await transport.commit(commit, "A", { base: "m1", sequence: 3 })).toEqual({ kind: "done", mask: "m7" });
+  expect(calls[0].init.body).toBe('{"take":true,"blind":"m1"}');
+  expect(calls[1].url).toContain("&client=A&blind=true");
+  expect(JSON.parse(String(calls[2].init.body))).toEqual({ base: "m1", client: "A", sequence: 3, seconds: 5, strokes: 2, blind: true });
 });
 
 test("a verdict that was not taken in is refused with the reason", async () => {
