@@ -97,6 +97,9 @@ FAULTS: Mapping[str, RuleFault] = {
     "cut_off": RuleFault(_FLAT_END, ("liver",), side_mm=260.0),
     "pieces": RuleFault("island", ("spleen",), view="through", side_mm=260.0),
     "scattered": RuleFault("islands", ("spleen",), view="through", side_mm=240.0),
+    "slipped_slices": RuleFault(
+        "slipped_slices", ("kidney_left",), 1, view="sagittal", side_mm=220.0
+    ),
     "holes": RuleFault("hollow", ("liver",), 1, side_mm=260.0),
     "heights": RuleFault("another_room", ("heart_myocardium",), side_mm=400.0),
     "reach": RuleFault("cut", ("aorta",), 1, view="through", side_mm=420.0),

@@ -246,7 +246,7 @@ def table(load: Load, measured: list[Figures]) -> str:
         f"| {f.worst_ms:.0f} ms | {f.failed} | {f.lost} | {f.doctor_errors} errors |"
         for f in measured
     ]
-    return head + "\n".join(rows)
+    return head + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ STAGES: tuple[StageRef, ...] = (
         "plausibility",
         "qc.plausibility.plausibility",
         "Find what cannot be: rules of anatomy, density and size on every case's masks.",
+        takes_files=True,
     ),
     StageRef("gallery", "qc.gallery", "Draw one picture per case and a page to look through them."),
 )

@@ -1,6 +1,7 @@
 """`masksmith preview`: one CT and its segmentation as the gallery draws it, without a workspace."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from pipeline.volume.label_reading import Segmentation
 from pipeline.workspace import Finding
 from qc.drawing import Style
 from qc.legend import CaseInfo
+from qc.measurement_table import age_years
 from qc.picture import Picture, Subject, render_case
+from qc.plausibility.case_check import sex_among
 from qc.plausibility.checking import check_case
 from qc.plausibility.scene import make_scene
 from qc.plausibility.scene_measures import Context
@@ -49,18 +52,26 @@ class Seen:
     grid : Grid
     segmentation : Segmentation
         On that grid.
+    facts : mapping of str to str
+        What the CT's header says; ``sex`` and ``age`` count for the rules.
     """
 
     name: str
     ct: NDArray[np.int16]
     grid: Grid
     segmentation: Segmentation
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def suspicions_about(seen: Seen, style: Style, thresholds: Thresholds) -> tuple[Finding, ...]:
     """Apply the rules of plausibility; what cannot be checked is not suspected."""
     read = seen.segmentation
-    context = Context(decided=read.covered, overlaps=read.overlaps)
+    context = Context(
+        sex=sex_among(seen.facts),
+        age_years=age_years(seen.facts),
+        decided=read.covered,
+        overlaps=read.overlaps,
+    )
     scene = make_scene(read.labels, seen.grid, style.class_map, seen.ct, context)
     return check_case(scene, thresholds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,30 @@ _FEWEST_SLICES = 2
 
 
 @dataclass(frozen=True, slots=True)
+class OneCt:
+    """The CT that `-i` named, checked as intake does.
+
+    Attributes
+    ----------
+    name : str
+        Of its file or folder, without what could stand in no file name.
+    ct : ndarray of int16, shape (I, J, K)
+        Hounsfield units.
+    grid : Grid
+    facts : mapping of str to str
+        What a DICOM header says of person and scan, as intake keeps it in a case; empty for NIfTI.
+    notes : tuple of str
+        What a person should know about reading it.
+    """
+
+    name: str
+    ct: NDArray[Any]
+    grid: Grid
+    facts: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CtAndLabels:
     """What `-i` and `-s` named.
 
@@ -36,6 +61,8 @@ class CtAndLabels:
     grid : Grid
         Of both.
     segmentation : Segmentation
+    facts : mapping of str to str
+        As of :class:`OneCt`.
     notes : tuple of str
         What a person should know about reading them.
     """
@@ -44,6 +71,7 @@ class CtAndLabels:
     ct: NDArray[Any]
     grid: Grid
     segmentation: Segmentation
+    facts: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -80,6 +108,37 @@ def class_map_for_files(call: Call, named: str | None) -> tuple[ClassMap, Path]:
     return load_class_map(file), file
 
 
+def read_one_ct(call: Call, path: Path, class_map_file: Path) -> OneCt:
+    """Read the one CT at a path with all checks of intake.
+
+    Parameters
+    ----------
+    call : Call
+    path : Path
+        A NIfTI file, or a folder with one DICOM series.
+    class_map_file : Path
+        Of the passing workspace that reading needs.
+
+    Raises
+    ------
+    UsageError
+        If there are several CTs.
+    NothingToDo, BadInput
+        If there is none, or it is no good.
+    """
+    from pipeline.cli.models import passing_workspace
+    from pipeline.intake.ct_files import find_cts
+
+    with passing_workspace(class_map_file) as workspace:
+        found = find_cts(workspace, path, _intake_settings(call, path))
+        if len(found.cts) > 1:
+            raise UsageError(f"{path}: holds {len(found.cts)} CTs; name one of them")
+        one = found.cts[0]
+        taken = one.take()
+        ct, grid = taken.load()
+    return OneCt(one.name, ct, grid, one.arrival.identity.meta, taken.notes)
+
+
 def read_ct_and_labels(
     call: Call,
     files: tuple[Path, Path],
@@ -106,21 +165,14 @@ def read_ct_and_labels(
     BadInput
         Saying what is wrong with one of them.
     """
-    from pipeline.cli.models import passing_workspace
-    from pipeline.intake.ct_files import find_cts
     from pipeline.volume.label_reading import read_segmentation
 
     ct_path, labels_path = files
     meaning, class_map_file = class_map
-    with passing_workspace(class_map_file) as workspace:
-        found = find_cts(workspace, ct_path, _intake_settings(call, ct_path))
-        if len(found.cts) > 1:
-            raise UsageError(f"{ct_path}: holds {len(found.cts)} CTs; name one of them")
-        taken = found.cts[0].take()
-        ct, grid = taken.load()
-    segmentation = read_segmentation(labels_path, meaning, grid, ignore_unknown=ignore_unknown)
-    notes = (*taken.notes, *segmentation.notes)
-    return CtAndLabels(found.cts[0].name, ct, grid, segmentation, notes)
+    one = read_one_ct(call, ct_path, class_map_file)
+    segmentation = read_segmentation(labels_path, meaning, one.grid, ignore_unknown=ignore_unknown)
+    notes = (*one.notes, *segmentation.notes)
+    return CtAndLabels(one.name, one.ct, one.grid, segmentation, one.facts, notes)
 
 
 def _intake_settings(call: Call, ct: Path) -> IntakeSettings:

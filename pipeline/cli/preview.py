@@ -108,7 +108,7 @@ def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _File
     class_map = class_map_for_files(call, settings.class_map)
     style, driver = preview_style(call.configs_path, class_map[0])
     read = read_ct_and_labels(call, (files.ct, files.segmentation), class_map, ignore_unknown=True)
-    seen = Seen(read.name, read.ct, read.grid, read.segmentation)
+    seen = Seen(read.name, read.ct, read.grid, read.segmentation, read.facts)
     found = _suspicions(call, settings, seen, style)
     picture = draw_preview(seen, style, driver, found)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,14 +26,27 @@ FAILURES_SHOWN = 20
 STATUSES: tuple[Status, ...] = ("done", "kept", "failed")
 
 
-def stage_command(ref: StageRef, context: click.Context) -> click.Command:
-    """Return the command that runs a stage, with one option per field of its settings."""
+def stage_command(
+    ref: StageRef,
+    context: click.Context,
+    prepared: Callable[[Stage, Call], Stage] = lambda stage, call: stage,
+) -> click.Command:
+    """Return the command that runs a stage, with one option per field of its settings.
+
+    Parameters
+    ----------
+    ref : StageRef
+    context : click.Context
+    prepared : callable, optional
+        Gives the stage what the command line alone can give it, for one call.
+    """
     stage = ref.load()
     options = options_of(stage.Settings, settings_file(stage.name, call_of(context)))
 
     @click.pass_context
     def callback(inner: click.Context, /, **values: Any) -> None:
-        inner.exit(run(stage, call_of(inner), flags_given(inner, values)))
+        call = call_of(inner)
+        inner.exit(run(prepared(stage, call), call, flags_given(inner, values)))
 
     return Command(
         ref.name, callback=callback, params=options, help=stage.summary, epilog=_epilog(ref)

@@ -143,7 +143,12 @@ def context_of(record: CaseRecord, class_map: ClassMap) -> Context:
 
 def sex_of(case: Case) -> str | None:
     """Give ``f`` or ``m``; None where it is not known or another."""
-    known = case.meta.get("sex", "").lower()[:1]
+    return sex_among(case.meta)
+
+
+def sex_among(facts: Mapping[str, str]) -> str | None:
+    """Give ``f`` or ``m`` from what is known of a person; None where it is not or another."""
+    known = facts.get("sex", "").lower()[:1]
     return known if known in ("f", "m") else None
 
 

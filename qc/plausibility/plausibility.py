@@ -25,7 +25,7 @@ from qc.plausibility.case_check import (
 )
 from qc.plausibility.checking import Checked, apply_rules, most_severe_first
 from qc.plausibility.cohort import Cohort, Size, make_cohort
-from qc.plausibility.from_files import scene_from_files
+from qc.plausibility.from_files import ReadCt, read_nifti_ct, scene_from_files
 from qc.plausibility.rules import SIZES
 from qc.plausibility.rules.sizes import size_findings
 from qc.plausibility.settings import PlausibilitySettings
@@ -69,22 +69,35 @@ def run(workspace: Workspace, settings: PlausibilitySettings, engine: Engine) ->
         yield _finish(workspace, case, result.value, cohort, was_known=False)
 
 
-def run_on_files(settings: PlausibilitySettings, engine: Engine) -> Iterator[Outcome]:
+def run_on_files(
+    settings: PlausibilitySettings, engine: Engine, read_ct: ReadCt = read_nifti_ct
+) -> Iterator[Outcome]:
     """Check one segmentation; its findings are the rows of the outcome.
+
+    Parameters
+    ----------
+    settings : PlausibilitySettings
+    engine : Engine
+    read_ct : callable, optional
+        Reads the CT; the command line hands in the reader of intake.
 
     Raises
     ------
     UsageError, BadInput, ClassMapError
         If the files cannot be checked, see `scene_from_files`.
     """
-    found = scene_from_files(settings)
-    read = found.segmentation
-    checked = apply_rules(settings.chosen(), found.scene, settings.thresholds)
+    found = scene_from_files(settings, read_ct)
+    read, known = found.segmentation, found.scene.context
+    rules = settings.chosen()
+    checked = apply_rules(rules, found.scene, settings.thresholds)
+    silent = [rule.name for rule in rules if rule.needs_ct and found.scene.ct is None]
     figures: dict[str, Any] = {
         **_figures(checked.findings),
         "structures": len(found.scene.names),
         "unknown": list(read.unknown),
-        "notes": list(read.notes),
+        "notes": list(found.notes),
+        "known": {"sex": known.sex, "age_years": known.age_years, "phase": known.phase},
+        "silent_without_ct": silent,
         "details": [finding.to_dict() for finding in checked.findings],
         "rows": [_row(finding) for finding in checked.findings],
     }
@@ -92,7 +105,9 @@ def run_on_files(settings: PlausibilitySettings, engine: Engine) -> Iterator[Out
     status, note = _said(checked, "done")
     if read.unknown:
         note += f"; not in the class map and left out: {listed(read.unknown)}"
-    note = "; ".join([note, *read.notes])
+    if silent:
+        note += f"; without a CT these rules say nothing: {', '.join(silent)}"
+    note = "; ".join([note, *found.notes])
     yield Outcome(settings.segmentation.name, status, note, figures)
 
 

@@ -26,9 +26,12 @@ class Rule:
         structures may be missing, the class map another one, the CT absent.
     kinds : tuple of str
         The kinds of findings it gives.
+    needs_ct : bool
+        Whether it says nothing where there are labels only.
     """
 
     name: str
     summary: str
     check: Check
     kinds: tuple[str, ...]
+    needs_ct: bool = False

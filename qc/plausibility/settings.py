@@ -24,8 +24,8 @@ class PlausibilitySettings(StageSettings):
     rules: tuple[str, ...] = Field((), description="Rules to apply, by name; none: all")
     input: Path | None = Field(
         None,
-        description="On files: the CT in Hounsfield units; without it rules about density are "
-        "silent",
+        description="On files: the CT, a NIfTI file or a folder with a DICOM series; without it "
+        "rules about density are silent",
         json_schema_extra={"flag": "-i/--input"},
     )
     segmentation: Path | None = Field(
@@ -42,7 +42,7 @@ class PlausibilitySettings(StageSettings):
     phase: str | None = Field(
         None, description="On files: contrast phase, such as native or portal_venous"
     )
-    sex: Sex | None = Field(None, description="On files: sex of the person")
+    sex: Sex | None = Field(None, description="On files: sex of the person; none: the header's")
     thresholds: Thresholds = Field(
         default_factory=shipped_thresholds,
         description="Where the rules draw the line, see configs/plausibility.yaml",

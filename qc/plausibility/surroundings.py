@@ -53,6 +53,27 @@ def piece_away_mm(scene: CaseScene, measured: Measured, piece: Piece) -> float:
     return float(np.sqrt(((points[main] - piece.place_mm) ** 2).sum(axis=1).min()))
 
 
+def pieces_apart_mm(scene: CaseScene, measured: Measured, piece: Piece) -> float:
+    """Measure the gap between the largest piece of a structure and another one."""
+    import cc3d
+    from scipy.spatial import cKDTree
+
+    crop = scene.crop(measured.name)
+    assert crop is not None
+    voxels, box = crop
+    labelled = cc3d.connected_components(voxels, connectivity=26)
+    starts = np.array([side.start for side in box])
+    points = []
+    for each in (measured.pieces[0], piece):
+        at = np.linalg.solve(scene.grid.affine[:3, :3], each.place_mm - scene.grid.affine[:3, 3])
+        index = np.rint(at).astype(int) - starts
+        mine = np.argwhere(labelled == labelled[tuple(index)]) + starts
+        points.append(to_world(mine.astype(float), scene.grid))
+    away, _ = cKDTree(points[0]).query(points[1])
+    step = float(np.linalg.norm(scene.grid.spacing_mm))
+    return max(0.0, float(np.min(away)) - step)
+
+
 def _inside_box(points: NDArray[np.float64], box: Box, scene: CaseScene) -> NDArray[np.bool_]:
     index = (points - scene.grid.affine[:3, 3]) @ np.linalg.inv(scene.grid.affine[:3, :3]).T
     low = np.array([side.start - 0.5 for side in box])

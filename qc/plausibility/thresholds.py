@@ -155,6 +155,13 @@ class Contents(_Row):
     phases: tuple[str, ...] = ()
 
 
+class Fat(_Row):
+    """How much fat that lies together a mask may hold."""
+
+    structures: tuple[str, ...]
+    at_most_ml: float
+
+
 class Border(_Row):
     """What the two layers along a mask's surface hold.
 
@@ -203,6 +210,7 @@ class Thresholds(BaseModel):
     expected: tuple[Expected, ...] = ()
     inside: tuple[Inside, ...] = ()
     contents: tuple[Contents, ...] = ()
+    fat: tuple[Fat, ...] = ()
     borders: tuple[Border, ...] = ()
 
     @model_validator(mode="before")
@@ -237,6 +245,10 @@ class Thresholds(BaseModel):
     def contents_of(self, structure: str, phase: str | None) -> Contents | None:
         """Give the first row of contents that fits a structure and a phase."""
         return _first(self.contents, structure, phase)
+
+    def fat_of(self, structure: str) -> Fat | None:
+        """Give the first row of fat that fits a structure."""
+        return next((row for row in self.fat if fits(structure, row.structures)), None)
 
     def border_of(self, structure: str) -> Border | None:
         """Give the first row of borders that fits a structure."""

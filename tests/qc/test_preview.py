@@ -20,3 +20,15 @@ def test_masks_that_overlap_are_suspected(phantom_class_map):
     style = Style(phantom_class_map, (), PictureSettings())
     found = suspicions_about(seen, style, shipped_thresholds())
     assert ("overlapping", ("liver", "spleen")) in [(f.kind, f.structures) for f in found]
+
+
+def test_the_age_of_the_header_counts(phantom_class_map):
+    grid = Grid((30, 30, 30), np.diag([3.0, 3.0, 3.0, 1.0]))
+    labels = np.zeros(grid.shape, np.uint8, order="F")
+    labels[8:22, 8:22, 8:22] = phantom_class_map["liver"].value  # 74 ml
+    read = Segmentation(labels, grid, frozenset({"liver"}))
+    style = Style(phantom_class_map, (), PictureSettings())
+    for facts, expected in (({}, True), ({"age": "6"}, False), ({"age": "60"}, True)):
+        seen = Seen("s1", np.full(grid.shape, 50, np.int16), grid, read, facts)
+        found = suspicions_about(seen, style, shipped_thresholds())
+        assert ("size_unlike_adults" in [f.kind for f in found]) is expected

@@ -37,8 +37,10 @@ def _renumber_ribs(subject: Subject, draw: Draw) -> Draft:
 
 def _row(subject: Subject, prefix: str, draw: Draw) -> list[str]:
     row = subject.chain(prefix)
-    if len(row) < _SHORTEST_ROW:
-        raise CannotPlant(f"{draw.kind}: {len(row)} of {prefix}*, expected {_SHORTEST_ROW}")
+    # From slivers at the ends of the field of view nobody, and no rule, can count.
+    whole = sum(subject.is_whole(name) for name in row)
+    if whole < _SHORTEST_ROW:
+        raise CannotPlant(f"{draw.kind}: {whole} whole {prefix}*, expected {_SHORTEST_ROW}")
     return row
 
 

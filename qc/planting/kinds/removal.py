@@ -104,8 +104,9 @@ def _in_two(subject: Subject, draw: Draw) -> Draft:
 
 
 def _rib_without_head(subject: Subject, draw: Draw) -> Draft:
-    ribs = [n for n in subject.present(1.0) if n.startswith("rib_")]
-    name = draw.one_of(ribs, "rib")
+    # Of a rib that the field cuts the spinal end may lie outside, and none would be taken off.
+    ribs = [n for n in subject.present(1.0, whole=True) if n.startswith("rib_")]
+    name = draw.one_of(ribs, "whole rib")
     share = draw.strength((0.35, 0.55), (0.18, 0.3), (0.07, 0.14))
     crop = subject.crop(name)
     # The spinal end is the one nearest to the middle of the body and to its back.

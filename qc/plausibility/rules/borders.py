@@ -91,4 +91,5 @@ RULE = Rule(
     "The border of a mask lies on the border in the CT: not beyond it, not short of it.",
     check,
     ("too_large", "too_small"),
+    needs_ct=True,
 )

@@ -73,4 +73,5 @@ RULE = Rule(
     "Masks lie on voxels of their own density, and the aorta's fits the contrast phase.",
     check,
     ("density", "phase_doubtful"),
+    needs_ct=True,
 )

@@ -14,7 +14,8 @@ from qc.plausibility.surroundings import world_of
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import place_of, spoken
 
-_HOLLOW = ("skull", "colon", "small_bowel", "face", "sacrum", "hip_*", "vertebrae_*")
+_HOLLOW = ("skull", "colon", "small_bowel", "face")
+_WITH_CANALS = ("sacrum", "hip_*", "vertebrae_*")
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -41,7 +42,8 @@ def _of_structure(
         return
     total_ml = sum(volume for volume, _, _ in holes)
     share = total_ml / (measured.volume_ml + total_ml)
-    if share < thresholds["hole_share"]:
+    least = "hole_share_bone" if fits(name, _WITH_CANALS) else "hole_share"
+    if share < thresholds[least]:
         return
     _, box, room = max(holes, key=lambda hole: hole[0])
     inside = np.argwhere(room)

@@ -21,6 +21,7 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
     if scene.ct is None:
         return
     for measured in scene.present():
+        yield from _of_fat(scene, measured, thresholds)
         row = thresholds.contents_of(measured.name, scene.context.phase)
         crop = scene.crop(measured.name)
         if row is None or crop is None:
@@ -28,7 +29,20 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         voxels, box = crop
         hu = scene.ct[box]
         for foreign, what in _foreign(voxels, hu, row):
-            yield from _judge(scene, measured, (foreign, box), what, row, thresholds)
+            yield from _judge(scene, measured, (foreign, box), what, row.at_most_ml, thresholds)
+
+
+def _of_fat(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Iterator[Finding]:
+    """Find fat that lies together: around an organ there is much of it, within hardly any."""
+    row, crop = thresholds.fat_of(measured.name), scene.crop(measured.name)
+    if row is None or crop is None or scene.ct is None:
+        return
+    voxels, box = crop
+    hu = scene.ct[box]
+    fat = voxels & (hu >= thresholds["leak_fat_low_hu"]) & (hu <= thresholds["leak_fat_high_hu"])
+    if fat.any():
+        together = fat & ~dilated_by_corners(voxels & ~fat)
+        yield from _judge(scene, measured, (together, box), "fat", row.at_most_ml, thresholds)
 
 
 def _foreign(
@@ -50,22 +64,22 @@ def _judge(
     measured: Measured,
     found: tuple[NDArray[np.bool_], Box],
     what: str,
-    row: Contents,
+    at_most_ml: float,
     thresholds: Thresholds,
 ) -> Iterator[Finding]:
     foreign, box = found
     volume_ml = int(np.count_nonzero(foreign)) * scene.grid.voxel_ml
     share = volume_ml / measured.volume_ml
-    if volume_ml <= row.at_most_ml or share < thresholds["leak_share"]:
+    if volume_ml <= at_most_ml or share < thresholds["leak_share"]:
         return
-    high = volume_ml > row.at_most_ml * thresholds["leak_high_ratio"]
+    high = volume_ml > at_most_ml * thresholds["leak_high_ratio"]
     at = np.argwhere(foreign)
     place = world_of(at[len(at) // 2], box, scene)
     yield Finding(
         "leak",
         f"{spoken(measured.name)} runs over into {what}: {volume_ml:.1f} ml ({share:.0%}) of it",
         (measured.name,),
-        {"leak_ml": round(volume_ml, 2), "share": round(share, 4), "at_most_ml": row.at_most_ml},
+        {"leak_ml": round(volume_ml, 2), "share": round(share, 4), "at_most_ml": at_most_ml},
         severity="high" if high else "medium",
         place_mm=place_of(place),
     )
@@ -76,4 +90,5 @@ RULE = Rule(
     "No mask runs over into another tissue: an organ into lung or bone, a rib into the lung.",
     check,
     ("leak",),
+    needs_ct=True,
 )

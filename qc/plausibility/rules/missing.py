@@ -30,7 +30,8 @@ _REMOVABLE = (
     "stomach",
     "duodenum",
 )
-_OF_UNEQUAL_HEIGHT = ("lung_*", "kidney_*", "adrenal_gland_*", "heart_*", "rib_*", "humerus_*")
+_OF_UNEQUAL_HEIGHT = ("lung_*", "adrenal_gland_*", "heart_*", "rib_*", "humerus_*")
+_A_LITTLE_LOWER = ("kidney_left", "kidney_right")
 _OPTIONAL = ("prostate", "kidney_cyst_*", "atrial_appendage_left")
 
 
@@ -74,7 +75,9 @@ def _place_by_mirror(
     if mirror is None or mirror.edges & {"left", "right"}:
         return None
     # Of what is cut above or below, enough must be seen that a tilted person still shows the other.
-    enough = mirror.extent_mm[2] >= thresholds["missing_mirror_height_mm"]
+    lower = fits(structure.name, _A_LITTLE_LOWER)
+    least = "missing_mirror_lower_mm" if lower else "missing_mirror_height_mm"
+    enough = mirror.extent_mm[2] >= thresholds[least]
     if mirror.is_cut and (not enough or fits(structure.name, _OF_UNEQUAL_HEIGHT)):
         return None
     middle = midline_x_mm(scene, float(mirror.centroid_mm[2]))

@@ -7,7 +7,7 @@ from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
 from qc.plausibility.scene_measures import Measured, Piece
-from qc.plausibility.surroundings import piece_away_mm
+from qc.plausibility.surroundings import piece_away_mm, pieces_apart_mm
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import place_of, spoken
 
@@ -21,6 +21,9 @@ _IN_SEVERAL_PIECES = (
     "face",
     "kidney_cyst_*",
 )
+
+# Of those, tubes without a break as wide as a finger.
+_ONE_TUBE = ("duodenum", "portal_vein_and_splenic_vein")
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -44,6 +47,11 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     if share >= thresholds["fragment_share"] and not loose:
         yield _fragment(measured, inside, voxel_ml, thresholds)
         return
+    if share >= thresholds["fragment_share"] and fits(measured.name, _ONE_TUBE):
+        break_mm = pieces_apart_mm(scene, measured, inside[0])
+        if break_mm > thresholds["tube_break_mm"]:
+            yield _fragment(measured, inside, voxel_ml, thresholds, break_mm)
+            return
     far = [(piece, piece_away_mm(scene, measured, piece)) for piece in inside]
     far = [(piece, away) for piece, away in far if away > thresholds["island_away_mm"]]
     if loose:
@@ -57,17 +65,21 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
 
 
 def _fragment(
-    measured: Measured, pieces: Sequence[Piece], voxel_ml: float, thresholds: Thresholds
+    measured: Measured,
+    pieces: Sequence[Piece],
+    voxel_ml: float,
+    thresholds: Thresholds,
+    break_mm: float | None = None,
 ) -> Finding:
     share = pieces[0].voxels / measured.pieces[0].voxels
     # Thin structures break at a voxel or two on a coarse grid.
     apart = _voxels_apart(measured.pieces[0], pieces[0])
     broken = apart < thresholds["fragment_break_voxels"]
-    high = share >= thresholds["fragment_share_high"] and not broken
+    high = share >= thresholds["fragment_share_high"] and not broken and break_mm is None
     return Finding(
         "fragments",
         f"{spoken(measured.name)} is in pieces: the second has {pieces[0].voxels * voxel_ml:.1f} "
-        f"ml, {share:.0%} of the largest",
+        f"ml, {share:.0%} of the largest" + (f", {break_mm:.0f} mm away" if break_mm else ""),
         (measured.name,),
         {
             "pieces": len(pieces) + 1,

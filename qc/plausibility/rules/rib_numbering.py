@@ -24,7 +24,21 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         for upper, lower in pairwise(ribs):
             yield from _order(scene, upper, lower, thresholds)
             yield from _gap(scene, upper, lower)
+        yield from _order_of_cut(scene, ribs, thresholds)
         yield from _uneven(ribs, thresholds)
+
+
+def _order_of_cut(
+    scene: CaseScene, ribs: Sequence[Rib], thresholds: Thresholds
+) -> Iterator[Finding]:
+    """Compare ribs further apart, where the view shows no end at the spine.
+
+    Next to each other such pieces may nowhere lie one above the other.
+    """
+    for n, upper in enumerate(ribs):
+        for lower in ribs[n + 2 :]:
+            if upper.head_mm is None or lower.head_mm is None:
+                yield from _order(scene, upper, lower, thresholds)
 
 
 def _order(scene: CaseScene, upper: Rib, lower: Rib, thresholds: Thresholds) -> Iterator[Finding]:

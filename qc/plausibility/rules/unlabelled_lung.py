@@ -85,4 +85,5 @@ RULE = Rule(
     "What is lung on the CT belongs to a lobe.",
     check,
     ("unlabelled_lung",),
+    needs_ct=True,
 )

@@ -76,4 +76,5 @@ RULE = Rule(
     "Bone that hangs together with a vertebra bears its name.",
     check,
     ("unlabelled_bone",),
+    needs_ct=True,
 )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from qc.planting import Subject, draw_for, plant
+from pipeline.volume import Grid
+from qc.planting import CannotPlant, Subject, draw_for, plant
 
 TOUCHING = np.ones((3, 3, 3))
 
@@ -176,3 +177,29 @@ def test_the_whole_map_can_be_mirrored_and_turned(trunk: Subject) -> None:
     assert np.array_equal(upside_down.labels, trunk.labels[:, :, ::-1])
     turned = error(trunk, "front_for_back", "gross")[1]
     assert np.array_equal(turned.labels, trunk.labels[:, ::-1])
+
+
+def lower_part(trunk: Subject, name: str) -> Subject:
+    """Give the trunk up to the upper end of a structure."""
+    stop = trunk.boxes[name][2].stop
+    i, j, _ = trunk.grid.shape
+    labels = np.asfortranarray(trunk.labels[..., :stop])
+    return Subject(labels, Grid((i, j, stop), trunk.grid.affine), trunk.class_map, None)
+
+
+def test_a_rib_that_the_field_cuts_loses_no_end_that_lies_outside(trunk: Subject) -> None:
+    below = lower_part(trunk, "vertebrae_L1")
+    cut = [n for n in below.boxes if n.startswith("rib_") and not below.is_whole(n)]
+    assert cut
+    with pytest.raises(CannotPlant, match="no whole rib"):
+        error(below, "rib_without_head", "gross", among=cut)
+
+
+def test_slivers_of_vertebrae_are_not_renumbered(trunk: Subject) -> None:
+    low, high = trunk.boxes["vertebrae_L3"][2].start + 1, trunk.boxes["vertebrae_L1"][2].stop - 1
+    i, j, _ = trunk.grid.shape
+    labels = np.asfortranarray(trunk.labels[..., low:high])
+    few = Subject(labels, Grid((i, j, high - low), trunk.grid.affine), trunk.class_map, None)
+    assert len(few.chain("vertebrae_")) >= 3
+    with pytest.raises(CannotPlant, match=r"\d whole vertebrae_\*, expected 3"):
+        error(few, "renumbered_vertebrae", "gross")

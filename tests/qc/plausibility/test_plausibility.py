@@ -262,7 +262,7 @@ def test_a_folder_of_masks_and_files_that_do_not_fit(tmp_path, body, phantom_cla
     wrong = PlausibilitySettings(input=tmp_path / "ct.nii.gz", segmentation=folder)
     with pytest.raises(BadInput, match="not on the grid of the CT"):
         list(run_on_files(wrong, SerialEngine()))
-    with pytest.raises(UsageError, match="masksmith preview"):
+    with pytest.raises(UsageError, match="is a folder, expected a NIfTI file"):
         list(run_on_files(PlausibilitySettings(input=folder, segmentation=folder), SerialEngine()))
 
 

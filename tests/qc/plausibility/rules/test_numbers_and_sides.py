@@ -92,6 +92,17 @@ def test_exchanged_missing_and_doubled_ribs_are_found(faults):
     assert "fragments" in {f.kind for f in faults.say("pieces", doubled)}
 
 
+def test_ribs_whose_ends_the_view_does_not_show_are_compared_from_afar(faults):
+    top = np.flatnonzero(faults.mask("vertebrae_T12").any((0, 1)))[-1]
+    below = faults.within(0, int(top) + 1)
+    assert below.say("rib_numbering") == []
+    found = below.say("rib_numbering", below.swapped("rib_left_8", "rib_left_11"))
+    assert {f.kind for f in found} == {"rib_order"}
+    named = {name for f in found for name in f.structures}
+    assert named & {"rib_left_8", "rib_left_11"}
+    assert not any("right" in name for name in named)
+
+
 def test_a_vertebra_that_took_its_neighbour_is_too_large(faults):
     both = faults.mask("vertebrae_T9") | faults.mask("vertebrae_T10")
     labels = faults.redrawn("vertebrae_T9", both)

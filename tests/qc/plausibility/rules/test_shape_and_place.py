@@ -116,3 +116,60 @@ def test_a_volume_no_adult_has_is_found_and_children_are_left_alone(faults):
     assert (found.kind, found.structures) == ("size_unlike_adults", ("spleen",))
     assert found.figures["volume_ml"] < found.figures["adults_low_ml"]
     assert faults.say("sizes", labels, age_years=8.0) == []
+
+
+def test_a_cut_kidney_of_which_much_is_seen_misses_the_other(faults):
+    left = np.flatnonzero(faults.mask("kidney_left").any((0, 1)))
+    for seen_mm, expected in ((68, {("missing", "medium")}), (36, set())):
+        first = int(left[-1]) + 1 - seen_mm // 4
+        above = faults.within(first, faults.body.labels.shape[2])
+        labels = above.renamed(kidney_right=None)
+        found = above.say("missing", labels)
+        assert kinds(found, "kidney_right") == expected
+
+
+def test_a_duodenum_may_break_but_not_over_a_fingers_breadth(faults):
+    mask = faults.mask("duodenum")
+    points = np.argwhere(mask)
+    axis = int(np.argmax(np.ptp(points, axis=0)))
+    middle = int(np.median(points[:, axis]))
+    for half, expected in ((0, set()), (3, {("fragments", "medium")})):
+        broken = mask.copy()
+        gap = [slice(None)] * 3
+        gap[axis] = slice(middle - half, middle + half + 1)
+        broken[tuple(gap)] = False
+        found = faults.say("pieces", faults.redrawn("duodenum", broken))
+        assert {k for k in kinds(found, "duodenum") if k[0] == "fragments"} == expected
+
+
+def test_a_hollow_bone_is_found_and_its_canals_are_let_pass(faults):
+    deep = ndimage.distance_transform_edt(faults.mask("sacrum"))
+    for least, expected in ((2.0, {("hole", "high")}), (deep.max(), set())):
+        labels = faults.body.labels.copy(order="F")
+        labels[deep >= least] = 0
+        assert kinds(faults.say("holes", labels), "sacrum") == expected
+
+
+@pytest.mark.parametrize("name", ["liver", "gluteus_medius_left", "kidney_left", "vertebrae_L3"])
+def test_slices_that_slipped_aside_are_found_where_they_begin(faults, name):
+    mask = faults.mask(name)
+    rows = np.flatnonzero(mask.any((0, 1)))
+    first = int(rows[len(rows) // 3])
+    width = int(np.count_nonzero(mask[:, :, first].any(1)))
+    slipped = mask.copy()
+    slipped[:, :, first:] = np.roll(mask[:, :, first:], width // 2, axis=0)
+    (found,) = faults.say("slipped_slices", faults.redrawn(name, slipped))
+    assert (found.kind, found.structures) == ("slipped", (name,))
+    assert found.figures["aside_share"] > found.figures["usual_share"] + 0.3
+    z = faults.body.grid.affine[2, 3] + faults.body.grid.affine[2, 2] * first
+    assert found.place_mm[2] == pytest.approx(z, abs=0.1)
+
+
+def test_slices_that_grow_or_slant_evenly_did_not_slip(faults):
+    assert faults.say("slipped_slices") == []
+    mask = np.zeros_like(faults.mask("liver"))
+    for n in range(20):
+        mask[10 + n : 24 + n, 20:34, 30 + n] = True  # a tube that leans by 45 degrees
+        mask[60:74, 20 : 24 + n, 30 + n] = True  # and a wedge
+    found = faults.say("slipped_slices", faults.redrawn("liver", mask))
+    assert kinds(found, "liver") == set()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pipeline.volume.claims import Overlapping
 from qc.plausibility.scene_measures import Changed
@@ -43,6 +44,20 @@ def test_a_leak_is_found_where_it_is(faults, name, into, what):
     assert what in found.words
     place = faults.body.grid.affine @ [i, j, k, 1.0]
     assert np.linalg.norm(np.array(found.place_mm) - place[:3]) < 25
+
+
+def test_fat_that_lies_together_in_an_organ_is_a_leak(faults):
+    ct, labels = faults.body.ct, faults.body.labels
+    fat = (labels == 0) & (ct > -150) & (ct < -50)
+    deep = ndimage.distance_transform_edt(fat)
+    place = np.unravel_index(int(deep.argmax()), deep.shape)
+    for radius, expected in ((5, [("leak", "high")]), (2, [])):
+        away = np.linalg.norm(np.indices(fat.shape).T - place, axis=-1).T
+        ball = away <= radius
+        labels = faults.redrawn("spleen", faults.mask("spleen") | (ball & fat))
+        found = [f for f in faults.say("leak", labels) if f.structures == ("spleen",)]
+        assert [(f.kind, f.severity) for f in found] == expected
+        assert all("fat" in f.words and f.figures["leak_ml"] > 15 for f in found)
 
 
 @pytest.mark.parametrize(
