@@ -178,8 +178,7 @@ export class Editor implements DeskListener {
     if (!this.scene || !entry) return;
     await this.desk.open(this.scene, entry, true);
     if (entry.isOpen) this.say(`You are drawing ${spoken(entry.name)} now. What was drawn before stays a draft of its own.`, "ok");
-    this.redraw();
-    this.render();
+    this.maskChanged();
   }
 
   step(direction: 1 | -1): void {
@@ -361,10 +360,9 @@ export class Editor implements DeskListener {
     const { scene } = this;
     const entry = scene?.entryOf(target);
     if (!scene || !entry) return;
-    void lookAgain(scene, entry).then(() => {
-      if (entry === scene.active) this.activate(entry);
-      this.render();
-    }).catch((error: unknown) => this.say(String(error), "error"));
+    void lookAgain(scene, entry)
+      .then(() => (entry === scene.active ? this.activate(entry) : this.render()))
+      .catch((error: unknown) => this.say(String(error), "error"));
   }
 
   idleSeconds(): number {
