@@ -101,6 +101,26 @@ class _Desk:
         about = verdicts_by_structure(self.verdicts).get(structure, [])
         return mask_in_force(masks, [v for v in about if absence([v]) is None])
 
+    def drawn_over(self, mask: Mask | None, seen: str | None) -> Mask | None:
+        """Return the revision that was looked at, if somebody drew it over the accepted one.
+
+        An accepted mask stays in force until its correction is accepted as well.
+        """
+        by_id = {each.id: each for each in self.masks}
+        found = [m for m in self.masks if seen and m.id.startswith(seen.lower())]
+        if mask is None or len(found) != 1 or len(seen or "") < _SHORTEST_MASK_ID:
+            return None
+        ancestors, known = list(found[0].provenance.parents), set[str]()
+        while ancestors:
+            parent = by_id.get(ancestors.pop())
+            if parent is None or parent.id in known or parent.structure != mask.structure:
+                continue
+            if parent.id == mask.id:
+                return found[0]
+            known.add(parent.id)
+            ancestors.extend(parent.provenance.parents)
+        return None
+
     def later_than(self, request: VerdictRequest, structure: str | None) -> Verdict | None:
         """Return what somebody decided about a structure after the request was made, if so."""
         last = self.last(structure)
@@ -200,6 +220,8 @@ def _about_structure(
     structure = desk.workspace.class_map[request.structure or ""].name
     _check_not_overtaken(desk, request, structure)
     mask = desk.mask_to_judge(structure)
+    if decision == "accept":
+        mask = desk.drawn_over(mask, request.mask_id) or mask
     _check_mask_seen(request, mask)
     if decision.startswith("absent"):
         why = "outside the field of view" if decision == "absent_fov" else "anatomically"

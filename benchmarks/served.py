@@ -41,10 +41,13 @@ class Served:
     ----------
     ledger_url : str
         Of the ledger; empty: SQLite inside the workspace.
+    settings : dict
+        Settings of `serve` by name, as text.
     """
 
     workspace: Path
     ledger_url: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
     port: int = 0
     address: str = ""
     link: str | None = None
@@ -69,6 +72,7 @@ class Served:
         """Start, again at the same port after :meth:`kill`."""
         environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[1])}
         environment |= {"MASKSMITH_SERVE_LOGIN_TRIES_PER_MINUTE": "1000"}
+        environment |= {f"MASKSMITH_SERVE_{k.upper()}": v for k, v in self.settings.items()}
         if self.ledger_url:
             environment["MASKSMITH_LEDGER_URL"] = self.ledger_url
         command = [sys.executable, "-m", "pipeline.cli", "serve", "--json", "--quiet"]

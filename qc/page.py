@@ -21,6 +21,7 @@ SCRIPTS = (
     "cases",
     "verdicts",
     "server",
+    "live",
     "filters",
     "grid",
     "pick_map",

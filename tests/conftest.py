@@ -17,8 +17,8 @@ pytest_plugins = [
     "tests.fixtures.round_workspaces",
     "tests.fixtures.stand_in_nnunet",
     "tests.fixtures.tiny_models",
+    "tests.fixtures.workspaces",  # imported by the next
     "tests.fixtures.workbench",
-    "tests.fixtures.workspaces",
 ]
 
 # A busy machine is slow, and a failure must come back: no time limit, the same examples each time.

@@ -53,6 +53,11 @@ def is_blind(mask: Mask) -> bool:
     return "blind" in mask.provenance.about
 
 
+def is_aside(mask: Mask) -> bool:
+    """Tell whether a mask changed as a neighbour was drawn, while somebody else drew on it."""
+    return "aside" in mask.provenance.about
+
+
 def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
     """Pair what people made of one proposal; of several by one person the last one counts.
 
@@ -67,7 +72,8 @@ def readings(masks: Iterable[Mask]) -> Iterator[Reading]:
     known: dict[str, Mask] = {}
     for mask in masks:
         known[mask.id] = mask
-        if proposal := _proposal(mask, known):
+        proposal = None if is_aside(mask) else _proposal(mask, known)
+        if proposal:
             thing = (mask.case_id, mask.structure, proposal)
             last.setdefault(thing, {})[mask.provenance.maker, is_blind(mask)] = mask
     for made in last.values():

@@ -16,7 +16,7 @@ from typing import Any
 
 from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
-from annotation.server.agreement import is_blind
+from annotation.server.agreement import is_aside, is_blind
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
 from annotation.server.volumes import Volumes
@@ -44,6 +44,8 @@ class CommitRequest:
     strokes : int
     blind : bool
         Drawn a second time, without the first answer in sight, to measure agreement.
+    aside : bool
+        Changed only as a neighbour was drawn, while somebody else draws on it: that is no rival.
     """
 
     base: str
@@ -52,6 +54,7 @@ class CommitRequest:
     seconds: float = 0.0
     strokes: int = 0
     blind: bool = False
+    aside: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no editor sends."""
@@ -152,7 +155,8 @@ class CommitDesk:
             document = {"mask_id": base.id, "voxels": base.voxels, "added": 0, "removed": 0}
             return Committed(200, document | {"in_force": True, "note": "nothing was changed"})
         overtaken = not request.blind and _rival(record, key.structure, request.base) is not None
-        draft = Drawn(drawn, given, (base.id,) if base else (), overtaken or request.blind)
+        stands_back = overtaken or request.blind or request.aside
+        draft = Drawn(drawn, given, (base.id,) if base else (), stands_back)
         sources = {"draft": _draft_digest(state), "commit": _request_digest(key, request)}
         mask = self._store(key, record, draft, _about(request), sources)
         self.drafts.remove(key)
@@ -203,7 +207,8 @@ class CommitDesk:
             "in_force": now is not None and now.id == mask.id,
             "note": _note(record, key.structure, mask, now),
         }
-        if mask.provenance.priority != STOOD_BACK or is_blind(mask) or now is None:
+        is_silent = is_blind(mask) or is_aside(mask)
+        if mask.provenance.priority != STOOD_BACK or is_silent or now is None:
             return Committed(201, document)
         refusal = _overtaken(now)
         yours = {"mask_id": mask.id, "voxels": mask.voxels}
@@ -251,7 +256,7 @@ def _with(record: CaseRecord, mask: Mask) -> CaseRecord:
 def _rival(record: CaseRecord, structure: str, base: str) -> Mask | None:
     """Give the mask of a person, or an accepted one, that took the place of the base."""
     now = record.in_force().get(structure)
-    if now is None or now.id == base:
+    if now is None or now.id == base or is_aside(now):
         return None
     accepted = accepted_ids(verdicts_by_structure(record.verdicts).get(structure, ()))
     return now if now.origin in PERSONS or now.id in accepted else None
@@ -285,6 +290,8 @@ def _note(record: CaseRecord, structure: str, mask: Mask, now: Mask | None) -> s
         return "a verdict calls the structure absent: accept this mask to make it count"
     if now is not None and now.id != mask.id and now.id in accepted_ids(verdicts):
         return f"{now.id[:12]} is accepted and stays in force: unlock it to make this one count"
+    if is_aside(mask):
+        return "somebody else is drawing on it: what they make of it counts"
     if not mask.voxels:
         return "nothing is left of it: say that it is absent if it is not there"
     return ""
@@ -292,7 +299,8 @@ def _note(record: CaseRecord, structure: str, mask: Mask, now: Mask | None) -> s
 
 def _about(request: CommitRequest) -> dict[str, str]:
     about = {"seconds": f"{request.seconds:.1f}", "strokes": str(request.strokes)}
-    return about | ({"blind": "yes"} if request.blind else {})
+    marks = {"blind": request.blind, "aside": request.aside}
+    return about | {word: "yes" for word, holds in marks.items() if holds}
 
 
 def _made_of(record: CaseRecord, key: DraftKey, source: str, digest: str) -> Mask | None:

@@ -34,10 +34,10 @@ def ask(workspace):
 def redraw(workspace, case):
     """Store a new human revision of a structure and return it."""
 
-    def redraw(structure, voxels=8):
+    def redraw(structure, voxels=8, parents=()):
         array = np.zeros(case.grid.shape, np.uint8)
         array[:2, :2, : voxels // 4] = 1
-        human = Provenance("human", "person:Anna")
+        human = Provenance("human", "person:Anna", parents=parents)
         mask = write_mask(workspace.layout, case, structure, array, human)
         workspace.record_masks([mask])
         return mask
@@ -309,3 +309,16 @@ def test_a_table_from_file_to_ledger(workspace, case, tmp_path):
     ]
     kept = decide(workspace, table.requests)
     assert [r.status for r in kept] == ["kept", "failed", "kept"]
+
+
+def test_what_was_drawn_over_an_accepted_mask_can_be_accepted(workspace, case, ask, redraw):
+    given = workspace.in_force("s0011")["liver"]
+    ask("accept", "liver")
+    stranger = redraw("liver", 4)
+    drawn = redraw("liver", 8, parents=(redraw("liver", 12, parents=(given.id,)).id,))
+    assert workspace.in_force("s0011")["liver"].id == given.id
+    refused = ask("accept", "liver", mask_id=stranger.id)
+    assert (refused.status, workspace.in_force("s0011")["liver"].id) == ("failed", given.id)
+    assert ask("fix", "liver", mask_id=drawn.id).status == "failed"
+    assert ask("accept", "liver", mask_id=drawn.id).status == "done"
+    assert workspace.in_force("s0011")["liver"].id == drawn.id

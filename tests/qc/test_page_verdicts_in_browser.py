@@ -126,6 +126,8 @@ class Served(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/api/session":
             self.answer(200, {"user": "ben", "role": "annotator", "csrf": "token"})
+        elif self.path.startswith("/api/cases/"):
+            self.answer(200, {"excluded": False, "structures": []})
         else:
             super().do_GET()
 

@@ -183,6 +183,9 @@ def commit(
     """Make a revision of one's draft; 409 where somebody was first, and both are kept."""
     key = _key_to_change(bench, person, case_id, structure, blind=wish.blind)
     given = wish.model_dump() | {"base": NO_BASE if wish.base in (None, "none") else wish.base}
+    held = bench.leases.of_mask(key.case_id, key.structure)
+    is_anothers = held is not None and held.name != key.by
+    given["aside"] = is_anothers and wish.strokes == 0 and not wish.blind
     done = bench.desk.commit(key, CommitRequest(**given))
     return _committed(bench, key, done)
 

@@ -19,6 +19,7 @@ function caseLines(one) {
     const words = { accept: "Accepted here", exclude_case: "Excluded here", include_case: "Taken back in" }[whole.decision];
     made.push(element("p", whole.decision === "accept" ? "ok" : "warn", whole.reason ? `${words}: ${whole.reason}` : words));
   }
+  for (const each of refusedIn(one)) made.push(element("p", "error", `Not recorded: ${sayVerdict(each)}: ${each.refused}`));
   return made;
 }
 
@@ -57,7 +58,9 @@ function row(one, place) {
   const mask = maskOf(one, place);
   const found = one.findingsAt.get(place) || [];
   const said = decisionOf(one, place);
-  const mark = element("em", "", said ? stateAt(one, place) : { a: "accepted", f: "sent back", x: "out of view", y: "not there" }[mask && mask.state] || "");
+  const newer = liveWords(one, place);
+  const mark = element("em", "", said || newer ? stateAt(one, place) : { a: "accepted", f: "sent back", x: "out of view", y: "not there" }[mask && mask.state] || "");
+  if (newer) mark.className = "warn";
   if (said) mark.className = said.decision === "fix" ? "error" : "ok";
   made.append(swatch, element("span", "what", plainName(place)), mark, element("span", "dim", mask && one.present.has(place) ? millilitres(mask.volume) : ""));
   if (one.cut.has(place)) made.append(element("small", "dim", "cut"));

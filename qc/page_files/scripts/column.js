@@ -27,7 +27,8 @@ function tileLine(one) {
   const found = one.findingsAt.get(state.structure) || [];
   if (found.length) line.append(severityDots(SEVERITIES.map((_, severity) => found.filter((each) => each.severity === severity).length)));
   const said = decisionOf(one, state.structure);
-  if (said) line.append(element("span", said.decision === "fix" ? "error" : "ok", stateAt(one, state.structure)));
+  if (refusedOf(one, state.structure)) line.append(element("span", "error", "not recorded"));
+  else if (said) line.append(element("span", said.decision === "fix" ? "error" : "ok", stateAt(one, state.structure)));
   else if (one.cut.has(state.structure)) line.append(element("span", "dim", "cut"));
   return line;
 }

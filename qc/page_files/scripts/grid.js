@@ -108,6 +108,8 @@ function decisionWords(one) {
   if (whole) found.push(whole.decision === "accept" ? ["ok", "accepted here"] : ["warn", "excluded here"]);
   const flagged = decisionsIn(one).filter(([, each]) => each.decision === "fix").length;
   if (flagged) found.push(["error", `${flagged} flagged`]);
+  const refused = refusedIn(one).length;
+  if (refused) found.push(["error", `${refused} not recorded`]);
   return found;
 }
 

@@ -1,5 +1,5 @@
 /* From the server: verdicts go to it some seconds after they were given, so that undo stays undo. */
-const server = { there: location.protocol.startsWith("http"), user: "", csrf: "", wait: 0, busy: false, trouble: "" };
+const server = { there: location.protocol.startsWith("http"), user: "", csrf: "", wait: 0, busy: false, trouble: "", underway: new Set() };
 
 async function openSession() {
   const answer = await fetch("/api/session", { headers: { Accept: "application/json" }, credentials: "same-origin" });
@@ -18,6 +18,8 @@ async function sendVerdicts(atOnce = false) {
   const list = toSend(atOnce ? Infinity : Date.now() - UNDO_MS).slice(0, 500);
   if (!list.length) return;
   server.busy = true;
+  server.underway = new Set(list.map((each) => each.id));
+  let refused = new Set();
   showSaved();
   try {
     if (!server.csrf) await openSession();
@@ -31,7 +33,7 @@ async function sendVerdicts(atOnce = false) {
       const said = await answer.json().catch(() => ({}));
       throw new Error(said.error || `the server says ${answer.status}`);
     }
-    markSent(list, await answer.json().catch(() => ({})));
+    refused = markSent(list, await answer.json().catch(() => ({})));
     server.trouble = "";
     server.wait = 0;
   } catch (error) {
@@ -39,22 +41,28 @@ async function sendVerdicts(atOnce = false) {
     server.wait = Math.min(Math.max(server.wait * 2, 5000), 60000);
   } finally {
     server.busy = false;
+    server.underway.clear();
     keepVerdicts();
   }
+  for (const one of refused) { showAnew(one); lookAgain(one); }
 }
 
+/** Mark what the server has answered; give the cases of which it refused something. */
 function markSent(list, said) {
+  const refused = new Set();
   const notes = new Map((Array.isArray(said.results) ? said.results : []).map((each) => [each.id, each]));
   const sentIds = new Set(list.map((each) => each.id));
   readVerdicts();
   for (const each of verdicts.list.filter((one) => sentIds.has(one.id))) {
-    each.sent = true;
+    Object.assign(each, { sent: true, sentAt: Date.now() });
     const note = notes.get(each.id);
     if (note && note.status === "failed") {
-      each.refused = String(note.note);
+      each.refused = String(note.note).replace(/^verdict \d+: /, "");
+      if (caseById.has(each.case)) refused.add(caseById.get(each.case));
       tell(`Not recorded: ${sayVerdict(each)}: ${each.refused}`, "error");
     }
   }
+  return refused;
 }
 
 /** Say how the verdicts are kept, in the words of the moment. */
@@ -108,4 +116,5 @@ async function startServer() {
     sendVerdicts().then(() => { next = Date.now() + server.wait; });
   }, 1000);
   document.addEventListener("visibilitychange", () => document.hidden && sendVerdicts(true));
+  lookSoon();
 }

@@ -3,7 +3,7 @@
 const KEPT_UNDER = `masksmith-verdicts-${data.workspace_id}`;
 const REASONS = ["leaks out", "incomplete", "wrong name or side", "not there", "rough edge"];
 const UNDO_MS = 6000;
-const verdicts = { list: [], latest: new Map(), undone: [], kept: true, since: Date.now(), listeners: [] };
+const verdicts = { list: [], latest: new Map(), refused: new Map(), undone: [], kept: true, since: Date.now(), listeners: [] };
 const keyOf = (caseId, structure) => `${caseId}\n${structure || ""}`;
 
 function newId() {
@@ -25,7 +25,13 @@ function readVerdicts() {
 }
 
 function indexVerdicts() {
-  verdicts.latest = new Map(verdicts.list.map((each) => [keyOf(each.case, each.structure), each]));
+  verdicts.latest.clear();
+  verdicts.refused.clear();
+  for (const each of verdicts.list) {
+    const key = keyOf(each.case, each.structure);
+    verdicts.refused.delete(key);
+    (each.refused ? verdicts.refused : verdicts.latest).set(key, each);
+  }
 }
 
 function keepVerdicts() {
@@ -38,7 +44,7 @@ function keepVerdicts() {
 function decisionOf(one, place) {
   const structure = place === null ? null : data.structures[place];
   const last = verdicts.latest.get(keyOf(one.id, structure));
-  if (!last || last.refused) return null;
+  if (!last || isOvertaken(one, place, last)) return null;
   if (place === null) return last.decision === "accept" && last.seen !== one.seen ? null : last;
   const mask = maskOf(one, place);
   return last.mask && (!mask || mask.id !== last.mask) ? null : last;
@@ -67,12 +73,18 @@ function stateAt(one, place) {
   const words = { accept: "accepted", fix: "flagged", absent_fov: "out of view", absent_anatomy: "not in this body" };
   const here = decisionOf(one, place);
   if (here) return here.reason ? `${words[here.decision]}: ${here.reason}` : words[here.decision];
+  const newer = liveWords(one, place);
+  if (newer) return newer;
   const mask = maskOf(one, place);
   if (mask && mask.state !== "f" && mask.state !== "a" && (decisionOf(one, null) || {}).decision === "accept" && one.present.has(place)) {
     return "accepted with the case";
   }
   return mask ? STATES[mask.state] || "" : "no mask";
 }
+
+/** Give the last decision about a structure (null: the case) if the server refused it. */
+const refusedOf = (one, place) => verdicts.refused.get(keyOf(one.id, place === null ? null : data.structures[place]));
+const refusedIn = (one) => [...verdicts.refused.values()].filter((each) => each.case === one.id);
 
 function secondsSince() {
   const seconds = Math.min((Date.now() - verdicts.since) / 1000, 600);
@@ -94,14 +106,14 @@ function decide(one, place, decision, reason = "") {
   return verdict;
 }
 
-const isGone = (each) => Boolean(each.sent || each.exported);
+const isGone = (each) => Boolean(each.sent || each.exported || server.underway.has(each.id));
 
 function undo() {
   readVerdicts();
   const last = verdicts.list.at(-1);
   if (!last) { tell("Nothing to undo"); return null; }
   if (isGone(last)) {
-    tell(`The last one was ${last.sent ? "sent" : "exported"} already; decide anew instead`, "warn");
+    tell(`The last one was ${last.exported ? "exported" : "sent"} already; decide anew instead`, "warn");
     return null;
   }
   verdicts.list.pop();
@@ -165,7 +177,7 @@ function exportVerdicts() {
 
 function forgetExported() {
   readVerdicts();
-  verdicts.list = verdicts.list.filter((each) => !isGone(each));
+  verdicts.list = verdicts.list.filter((each) => !each.sent && !each.exported);
   keepVerdicts();
 }
 

@@ -28,6 +28,7 @@ function openCase(place) {
   fillAside();
   showFlagged(null);
   for (const near of [place + 1, place - 1]) preload(state.shown[near]);
+  lookSoon();
   grid.mark();
 }
 
@@ -145,6 +146,8 @@ function fillTip() {
   const facts = element("span", "dim", [mask ? millilitres(mask.volume) : "", stateAt(one, state.hover),
     one.cut.has(state.hover) ? "cut by the edge of the CT" : ""].filter(Boolean).join(SEPARATOR));
   const lines = (one.findingsAt.get(state.hover) || []).slice(0, 4).map((each) => element("p", SEVERITIES[each.severity], each.words));
+  const refused = refusedOf(one, state.hover);
+  if (refused) lines.push(element("p", "error", `not recorded: ${refused.refused}`));
   tip.replaceChildren(title, facts, ...lines);
 }
 

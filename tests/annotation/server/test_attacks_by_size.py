@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from annotation.server.app import make_app
 from annotation.server.guard import TOO_MUCH
@@ -75,7 +76,9 @@ def test_a_large_body_of_nobody_is_not_even_read(bench) -> None:
         scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(),
                  "query_string": b"base=none&box=0,0,0,1,1,1&client=t", "headers": headers,
                  "client": ("127.0.0.1", 1), "scheme": "http"}  # fmt: skip
-        asyncio.run(make_app(bench)(scope, receive, send))
+        # A browser test before this one leaves Playwright's loop running in the main thread.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, make_app(bench)(scope, receive, send)).result()
     codes = [each["status"] for each in answers if "status" in each]
     assert codes == [401, 405, 401]
 

@@ -7,7 +7,9 @@ import pytest
 
 from pipeline.errors import MasksmithError, MissingDependency
 from pipeline.workspace import Provenance, Workspace
+from qc.page import write_page
 from tests.fixtures.browser import until
+from tests.fixtures.gallery_sites import draw_without_rendering
 
 PATH = "/gallery/closeups/s0001/liver.png"
 
@@ -64,10 +66,16 @@ def test_a_served_gallery_draws_a_close_up(
     driver: str,
 ) -> None:
     add_masks(add_case("s0001"), Provenance("model", "model:btcv"))
+    draw_without_rendering(workspace, ["s0001"])
+    write_page(workspace, {})
     server = serve(workspace.path)
     page = sign_in(server)
-    page.evaluate("(path) => { window.shot = new Image(); window.shot.src = path; }", PATH)
-    until(page, "window.shot.complete && window.shot.naturalWidth > 500", 120)
+    page.goto(f"{server.address}/gallery/#s0001")
+    until(page, "state.open && state.map && server.user")
+    page.evaluate("choose([placeOf.get('liver')])")
+    page.keyboard.press("u")
+    until(page, "!document.getElementById('plate-picture').hidden", 120)
+    assert page.evaluate("document.getElementById('plate-picture').naturalWidth") > 500
     drawn = workspace.layout.gallery_dir / "closeups" / "s0001" / "liver.png"
     written = drawn.stat().st_mtime_ns
     page.evaluate("async (path) => (await fetch(path)).arrayBuffer()", PATH)

@@ -73,6 +73,23 @@ def test_a_draft_from_nothing(anna, lab) -> None:
     assert effort_report(lab).efforts[0].item.what == "drawn"
 
 
+def test_what_spilled_over_a_mask_that_another_draws_on_is_no_rival(browse, lab) -> None:
+    """Who drew a neighbour across the border comes first, and yet is no rival of who draws it."""
+    anna, ben = browse("anna"), browse("ben")
+    base = base_of(lab)
+    anna.post(f"/api/cases/{LIVER}/lease", json={"take": True})
+    ben.stroke(LIVER, 1, (slice(0, 1),) * 3, [[[1]]], base)
+    spilled, again = (ben.commit(LIVER, 1, base, strokes=0) for _ in range(2))
+    assert spilled.status_code == 201
+    assert spilled.json()["note"] == "somebody else is drawing on it: what they make of it counts"
+    assert again.json() == spilled.json()
+    anna.stroke(LIVER, 1, BOX, FULL, base)
+    assert anna.commit(LIVER, 1, base).status_code == 201
+    makers = [mask.provenance.maker for mask in lab.masks("s0001", "liver")]
+    assert makers == ["model:btcv", "person:ben", "person:anna"]
+    assert lab.in_force("s0001")["liver"].provenance.maker == "person:anna"
+
+
 def test_a_stroke_that_comes_twice_is_kept_once(anna, lab) -> None:
     base = base_of(lab)
     assert anna.stroke(LIVER, 1, BOX, FULL, base).status_code == 200

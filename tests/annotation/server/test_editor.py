@@ -1,33 +1,31 @@
-"""The editor in a real browser: draw, next, offline, reload, a killed server, accessibility."""
+"""The editor in a real browser: draw, next, accept, and an acceptance taken back."""
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.workspace import Workspace
 from tests.fixtures.browser import until
-from tests.fixtures.front_end import WEB
-from tests.fixtures.workbench import drag, open_editor, wait_until_saved
+from tests.fixtures.workbench import (
+    draw_stroke,
+    in_force,
+    on_screen,
+    open_editor,
+    wait_until_saved,
+)
 
 IN_LIVER = "window.__editor.scene.named('liver').voxels"
 TYPE_AT_ONCE = """keys => {
     for (let at = 0; at < keys.length; at += 2)
         window.dispatchEvent(new KeyboardEvent("keydown", {code: keys[at], key: keys[at + 1]}));
 }"""
-AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture
 def server(lab: Workspace, serve: Callable[..., Any]) -> Any:
     return serve(lab.path)
-
-
-def stroke(page: Any, shift: float = 0.0) -> None:
-    """Draw a short line over the middle of the main plane."""
-    box = page.locator(".plane.main").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    drag(page, [(x - 120 + shift, y - 90), (x - 20 + shift, y - 60)])
 
 
 def test_list_open_draw_next(lab: Workspace, server: Any, sign_in: Callable[..., Any]) -> None:
@@ -44,7 +42,7 @@ def test_list_open_draw_next(lab: Workspace, server: Any, sign_in: Callable[...,
     )
     before = page.evaluate(IN_LIVER)
     assert page.evaluate("window.__editor.state.slices") == 3
-    stroke(page)
+    draw_stroke(page)
     until(page, f"{IN_LIVER} > {before}")
     drawn = page.evaluate(IN_LIVER)
     page.keyboard.press("n")
@@ -63,7 +61,7 @@ def test_list_open_draw_next(lab: Workspace, server: Any, sign_in: Callable[...,
 def test_accept_locks_and_goes_on(lab: Workspace, server: Any, sign_in: Callable[..., Any]) -> None:
     page = sign_in(server)
     open_editor(page, server, "s0001", "liver")
-    stroke(page)
+    draw_stroke(page)
     page.keyboard.press("Enter")
     until(page, "window.__editor.scene.active.name !== 'liver'")
     wait_until_saved(page)
@@ -81,60 +79,61 @@ def test_accept_locks_and_goes_on(lab: Workspace, server: Any, sign_in: Callable
     assert Workspace.open(lab.path).presence("s0001")[name] == "absent_anatomy"
 
 
-def test_offline_and_back_and_reload(
+def test_a_reason_typed_right_after_a_flag_is_taken(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:
     page = sign_in(server)
     open_editor(page, server, "s0001", "liver")
-    page.context.set_offline(True)
-    stroke(page)
-    stroke(page, shift=60)
-    until(
-        page, "document.getElementById('saved').textContent.includes('offline, 2 edits kept here')"
-    )
-    drawn = page.evaluate(IN_LIVER)
-    page.context.set_offline(False)
+    page.evaluate(TYPE_AT_ONCE, ["KeyX", "x", "Digit2", "2"])
     wait_until_saved(page)
-    until(page, "document.getElementById('saved').textContent.startsWith('saved')")
-    page.reload()
-    until(page, "window.__editor?.scene?.named('liver')?.isOpen || false", 90)
-    assert page.evaluate(IN_LIVER) == drawn
-    assert lab.in_force("s0001")["liver"].origin == "model"
+    (verdict,) = Workspace.open(lab.path).verdicts("s0001")
+    said = (verdict.structure, verdict.decision, verdict.reason)
+    assert said == ("liver", "fix", "part is missing")
+    assert page.evaluate("window.__editor.state.slices") == 3
 
 
-def test_a_killed_server_loses_no_stroke(
+def test_undo_takes_an_acceptance_back(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:
     page = sign_in(server)
     open_editor(page, server, "s0001", "liver")
-    stroke(page)
+    entry = "window.__editor.scene.named('liver')"
+    draw_stroke(page)
+    drawn = on_screen(page, "liver")
+    page.keyboard.press("Enter")
+    until(page, "window.__editor.scene.active.name !== 'liver'")
+    page.keyboard.press("Control+z")
+    until(page, "window.__editor.scene.active.name === 'liver'")
     wait_until_saved(page)
-    server.kill()
-    stroke(page, shift=60)
-    until(page, "window.__editor.desk.outbox.state.kind === 'offline'")
-    drawn = page.evaluate(IN_LIVER)
-    server.start()
-    page.evaluate("window.__editor.desk.outbox.retry()")
-    until(page, "window.__editor.desk.outbox.state.kind !== 'offline'", 90)
-    assert page.evaluate("window.__editor.desk.outbox.state.kind") in ("saved", "saving")
+    assert page.evaluate(f"[{entry}.locked, {entry}.state]") == [False, "flagged"]
+    assert np.array_equal(on_screen(page, "liver"), drawn)
+    now = Workspace.open(lab.path)
+    assert now.accepted("s0001") == {}
+    assert [v.decision for v in now.verdicts("s0001")] == ["accept", "fix"]
+    assert len(now.masks("s0001", "liver")) == 2, "no second revision of equal voxels"
+    assert np.array_equal(in_force(lab, "s0001", "liver"), drawn)
+
+    page.keyboard.press("Control+Shift+Z")
     wait_until_saved(page)
+    assert page.evaluate(f"{entry}.locked")
+    accepted = Workspace.open(lab.path).accepted("s0001")["liver"]
+    assert accepted.id == now.in_force("s0001")["liver"].id
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    assert page.evaluate(f"{entry}.voxels") == 12**3, "then the stroke before it"
     page.evaluate("window.__editor.leaveCase()")
     wait_until_saved(page)
-    assert Workspace.open(lab.path).in_force("s0001")["liver"].voxels == drawn
+    assert len(Workspace.open(lab.path).masks("s0001", "liver")) == 3
 
 
-def test_no_serious_finding_of_accessibility(
-    node: Any, server: Any, sign_in: Callable[..., Any]
+def test_a_refused_verdict_does_not_stay_on_the_page(
+    lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:
     page = sign_in(server)
-    source = AXE.read_text(encoding="utf-8")
-    for address in ("editor.html#s0001/liver", "index.html", "progress.html"):
-        page.goto(f"{server.address}/{address}")
-        page.wait_for_selector(
-            "button.structure.on" if "editor" in address else "h1", state="attached"
-        )
-        page.wait_for_timeout(300)
-        page.evaluate(source)
-        found = page.evaluate("axe.run().then(({violations}) => violations)")
-        grave = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-        assert grave == [], address
+    open_editor(page, server, "s0001", "liver")
+    page.evaluate(f"window.__editor.scene.named('liver').maskId = '{'0' * 64}'")
+    page.keyboard.press("Enter")
+    until(page, "window.__editor.state.notice?.words.includes('is not the one in force')")
+    until(page, "window.__editor.scene.named('liver').state === 'proposed'")
+    assert not page.evaluate("window.__editor.scene.named('liver').locked")
+    assert Workspace.open(lab.path).verdicts("s0001") == ()

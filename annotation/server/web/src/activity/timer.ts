@@ -24,6 +24,11 @@ export class ActivityTimer {
     this.lastSign = null;
   }
 
+  /** Since the last sign of life. */
+  get idleSeconds(): number {
+    return this.lastSign === null ? Infinity : this.now() - this.lastSign;
+  }
+
   get seconds(): number {
     return Math.round(this.worked * 10) / 10;
   }

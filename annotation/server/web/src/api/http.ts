@@ -46,7 +46,11 @@ export async function ask(path: string, asked: Asked = {}): Promise<Response> {
   if (method !== "GET") headers["X-Masksmith-CSRF"] = csrf;
   if (asked.json !== undefined) headers["Content-Type"] = "application/json";
   const body = asked.json === undefined ? asked.body : JSON.stringify(asked.json);
-  const response = await fetch(path, { method, headers, body, signal: asked.signal, credentials: "same-origin" });
+  const response = await fetch(path, {
+    method, headers, body, signal: asked.signal, credentials: "same-origin",
+    // Giving back is what a page does last.
+    keepalive: method === "DELETE",
+  });
   if (!response.ok) throw new ApiError(response.status, await bodyOf(response));
   return response;
 }

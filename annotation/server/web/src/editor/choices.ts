@@ -26,6 +26,8 @@ export function choicesOf(panel: Panel | null, editor: Editor, commands: Command
       return numbered(CANT_TELL, (reason) => commands.cantTell(reason));
     case "copy":
       return panel.mirror ? numbered([`mirror of ${spoken(panel.mirror)}`], () => commands.copyMirror()) : [];
+    case "taken":
+      return [{ words: "Take it over", key: "M", run: () => takeOver(editor) }];
     case "conflict":
       return numbered(["take theirs", "keep mine"], (_, at) => settle(panel, editor, at === 0 ? "takeTheirs" : "keepMine"));
     default:
@@ -40,6 +42,11 @@ function numbered(words: readonly string[], choose: (words: string, at: number) 
 function settle({ conflict }: Panel & { kind: "conflict" }, editor: Editor, how: "takeTheirs" | "keepMine"): void {
   editor.state.panel = null;
   if (editor.scene) void editor.desk[how](editor.scene, conflict).catch((error: unknown) => editor.refused(String(error)));
+}
+
+function takeOver(editor: Editor): void {
+  editor.state.panel = null;
+  void editor.takeOver().catch((error: unknown) => editor.refused(String(error)));
 }
 
 type Press = Pick<KeyboardEvent, "code" | "key" | "ctrlKey" | "metaKey" | "altKey" | "repeat">;

@@ -15,6 +15,9 @@ import type { Editor } from "./editor.ts";
 import { type Entry, spoken } from "./scene.ts";
 import { nextRadius, type Panel, type Tool } from "./state.ts";
 
+/** What is not sent by then waits in the browser. */
+const LEAVING_MS = 1500;
+
 export type MirrorOf = (structure: string) => string | null;
 
 export class Commands {
@@ -51,7 +54,7 @@ export class Commands {
     "next-structure": () => this.editor.step(1),
     "next-case": () => this.editor.nextCase(),
     "previous-case": () => this.editor.previousCase(),
-    worklist: () => this.toWorklist(),
+    worklist: () => void this.toWorklist(),
     undo: () => this.editor.undo(),
     redo: () => this.editor.redo(),
     smaller: () => this.set({ radiusMm: nextRadius(this.state.radiusMm, -1) }),
@@ -125,8 +128,9 @@ export class Commands {
     this.editor.scroll(under, slices);
   }
 
-  private toWorklist(): void {
+  private async toWorklist(): Promise<void> {
     this.editor.leaveCase();
+    await this.editor.desk.outbox.untilSent(LEAVING_MS);
     location.assign("./index.html");
   }
 
@@ -139,16 +143,30 @@ export class Commands {
     if (entry.voxels === 0) {
       return this.editor.say(`${spoken(entry.name)} has no mask yet. Draw it, or press A if it is not there.`, "warn");
     }
-    this.judge("accept", "");
-    entry.state = "accepted";
-    this.editor.scene.setLocked(entry, true);
+    this.acceptNow(entry);
+    this.editor.changes.push({ undo: () => this.takeBack(entry), redo: () => this.acceptNow(entry) });
     this.editor.nextToCheck();
+  }
+
+  private acceptNow(entry: Entry): void {
+    this.judge(entry, "accept", "");
+    entry.state = "accepted";
+    this.editor.scene?.setLocked(entry, true);
+  }
+
+  /** The verdict stays in the history; the one that follows sends the same mask back. */
+  private takeBack(entry: Entry): void {
+    this.judge(entry, "fix", "acceptance taken back");
+    entry.state = "flagged";
+    this.editor.scene?.setLocked(entry, false);
+    this.editor.activate(entry, true);
+    this.editor.say(`${spoken(entry.name)} is not accepted any more; its mask is as it was.`, "ok");
   }
 
   flag(reason: string): void {
     const entry = this.active;
     if (!entry) return;
-    this.judge("fix", reason);
+    this.judge(entry, "fix", reason);
     entry.state = "flagged";
     this.set({ panel: null });
     this.editor.nextToCheck();
@@ -157,7 +175,7 @@ export class Commands {
   absent(how: "absent_fov" | "absent_anatomy"): void {
     const entry = this.active;
     if (!entry) return;
-    this.judge(how, "");
+    this.judge(entry, how, "");
     entry.state = how;
     this.set({ panel: null });
     this.editor.nextToCheck();
@@ -165,15 +183,15 @@ export class Commands {
 
   cantTell(reason: string): void {
     if (!this.active) return;
-    this.judge("exclude_case", reason || "cannot tell");
+    this.judge(this.active, "exclude_case", reason || "cannot tell");
     this.set({ panel: null });
     this.editor.nextCase();
   }
 
-  private judge(decision: Decision, reason: string): void {
+  private judge(entry: Entry, decision: Decision, reason: string): void {
     const { scene, desk } = this.editor;
     this.editor.settleTime();
-    if (scene && this.active) desk.decide(scene, this.active, decision, reason);
+    if (scene) desk.decide(scene, entry, decision, reason);
   }
 
   private lock(): void {

@@ -8,12 +8,13 @@ import { type Drawing, paletteOf } from "../display/slice.ts";
 import { greyTable, type HuWindow, presetsOf } from "../display/windows.ts";
 import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
 import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
-import { History } from "../paint/history.ts";
+import { History, isDeed } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
 import type { Target } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
 import { CaseLoader } from "./case-loader.ts";
+import { lookAgain } from "./look-again.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
 import { type EditorState, initialState, panelAfter } from "./state.ts";
@@ -27,6 +28,8 @@ export class Editor implements DeskListener {
   readonly desk: SavingDesk;
   readonly loader: CaseLoader;
   readonly log = new StrokeLog();
+  /** Whether this person may draw on where somebody else does. */
+  readonly mayTakeOver: boolean;
   readonly views: Record<PlaneName, PlaneView>;
   scene: Scene | null = null;
   blind: BlindTask | null = null;
@@ -45,6 +48,7 @@ export class Editor implements DeskListener {
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
+    this.mayTakeOver = ["reviewer", "admin"].includes(session.role);
     this.presets = presetsOf(session.windows);
     this.state = initialState(this.presets[0]);
     this.grey = greyTable(this.presets[0]);
@@ -157,10 +161,25 @@ export class Editor implements DeskListener {
     this.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
-      if (entry.takenBy) this.say(`${entry.takenBy} is drawing ${spoken(entry.name)}; you can look at it.`, "warn");
+      if (entry.takenBy) this.sayTaken(entry, entry.takenBy);
       this.redraw();
       this.render();
     }).catch((error: unknown) => this.say(String(error), "error"));
+  }
+
+  private sayTaken(entry: Entry, by: string): void {
+    this.say(`${by} is drawing ${spoken(entry.name)}; you can look at it.`, "warn");
+    if (this.mayTakeOver && entry === this.scene?.active) this.state.panel ??= { kind: "taken", by };
+  }
+
+  /** Draw on the active structure from now on instead of whoever does. */
+  async takeOver(): Promise<void> {
+    const entry = this.scene?.active;
+    if (!this.scene || !entry) return;
+    await this.desk.open(this.scene, entry, true);
+    if (entry.isOpen) this.say(`You are drawing ${spoken(entry.name)} now. What was drawn before stays a draft of its own.`, "ok");
+    this.redraw();
+    this.render();
   }
 
   step(direction: 1 | -1): void {
@@ -209,6 +228,7 @@ export class Editor implements DeskListener {
 
   afterChange(change: Change): void {
     if (!this.scene) return;
+    this.settleTime();
     this.desk.keep(this.scene, change);
     this.redrawBox(change.box);
     this.onRest();
@@ -216,21 +236,22 @@ export class Editor implements DeskListener {
   }
 
   undo(): void {
-    const { scene } = this;
-    const change = scene && this.changes.undo(scene.volume);
-    if (!scene || !change) return this.say("Nothing to undo.", "warn");
-    this.log.undo();
-    scene.countBack(change);
-    this.afterChange(change);
+    this.replay("undo");
   }
 
   redo(): void {
+    this.replay("redo");
+  }
+
+  private replay(way: "undo" | "redo"): void {
     const { scene } = this;
-    const change = scene && this.changes.redo(scene.volume);
-    if (!scene || !change) return this.say("Nothing to redo.", "warn");
-    this.log.redo();
-    scene.count(change);
-    this.afterChange(change);
+    const step = scene && this.changes[way](scene.volume);
+    if (!scene || !step) return this.say(`Nothing to ${way}.`, "warn");
+    if (isDeed(step)) return;
+    this.log[way]();
+    if (way === "undo") scene.countBack(step);
+    else scene.count(step);
+    this.afterChange(step);
   }
 
   // ---- looking
@@ -331,8 +352,23 @@ export class Editor implements DeskListener {
     const entry = this.scene?.entryOf(target);
     if (!entry) return;
     entry.takenBy = by;
+    entry.isOpen = false;
     this.scene?.setLocked(entry, true);
     this.say(`${by} is drawing ${spoken(entry.name)}: it is locked here, and what you changed of it is kept beside.`, "warn");
+  }
+
+  lookAgain(target: Target): void {
+    const { scene } = this;
+    const entry = scene?.entryOf(target);
+    if (!scene || !entry) return;
+    void lookAgain(scene, entry).then(() => {
+      if (entry === scene.active) this.activate(entry);
+      this.render();
+    }).catch((error: unknown) => this.say(String(error), "error"));
+  }
+
+  idleSeconds(): number {
+    return this.timer.idleSeconds;
   }
 
   refused(words: string): void {

@@ -15,7 +15,7 @@ export function sidePanel(editor: Editor, commands: Commands): TemplateResult | 
   const { panel } = editor.state;
   if (!panel) return nothing;
   const [title, body] = content(panel, editor, commands);
-  return html`<header><h3>${title}</h3><button @click=${() => commands.run("cancel")} aria-label="Close">Esc</button></header>${body}`;
+  return html`<header><h3>${title}</h3><button @click=${() => commands.run("cancel")} aria-label="Esc: close">Esc</button></header>${body}`;
 }
 
 function content(panel: Panel, editor: Editor, commands: Commands): [string, TemplateResult] {
@@ -35,6 +35,9 @@ function content(panel: Panel, editor: Editor, commands: Commands): [string, Tem
         <p class="dim">The whole case is left out of training, with this reason. What was drawn stays.</p>${choices}`];
     case "copy":
       return [`Copy into ${name}`, html`${choices}${revisionsIn(panel, commands)}`];
+    case "taken":
+      return [`${panel.by} is drawing ${name}`, html`
+        <p class="dim">You may look. What ${panel.by} drew so far stays ${panel.by}'s own draft if you take it over.</p>${choices}`];
     case "conflict":
       return ["A newer version is on the server", html`${conflictWords(panel)}${choices}`];
   }

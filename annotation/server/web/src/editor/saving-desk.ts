@@ -6,7 +6,8 @@ import type { Change } from "../paint/recorder.ts";
 import { type Conflict, type Listener, Outbox, type SaveState } from "../saving/outbox.ts";
 import { type Decision, type OutboxItem, type Target, targetKey } from "../saving/outbox-item.ts";
 import { patchesOf } from "../saving/patches.ts";
-import { IndexedDbStore, MemoryStore } from "../saving/store.ts";
+import { AS_LONG_AS_THE_PAGE, inTurn } from "../saving/sender.ts";
+import { storeOf } from "../saving/store.ts";
 import { HttpTransport } from "../saving/transport.ts";
 import { BegunDrafts } from "../saving/begun-drafts.ts";
 import type { Entry, Scene } from "./scene.ts";
@@ -18,10 +19,15 @@ export interface DeskListener {
   maskChanged(entry: Entry): void;
   committed(target: Target, mask: string | null): void;
   taken(target: Target, by: string): void;
+  /** A decision that the page shows does not hold: ask for the state anew. */
+  lookAgain(target: Target): void;
+  /** Since the last sign of work. */
+  idleSeconds(): number;
 }
 
 const draftOf = ({ blind }: Target): "draft" | "blind draft" => (blind ? "blind draft" : "draft");
 const RENEW_MS = 60_000;
+const SENDING_MS = 10_000;
 
 export class SavingDesk implements Listener {
   readonly outbox: Outbox;
@@ -31,32 +37,49 @@ export class SavingDesk implements Listener {
   private readonly leased = new Map<string, Target>();
   /** Structures whose revision is under way. */
   private readonly committing = new Set<string>();
+  private readonly opening = new Map<Entry, Promise<void>>();
   private leaving: Target[] = [];
+  private readonly name: string;
 
   constructor(session: Session, listener: DeskListener) {
     this.listener = listener;
     this.transport = new HttpTransport(session.workspace, session.user);
-    const name = `masksmith-${session.workspace_id ?? session.workspace}-${session.user}`;
-    const store = "indexedDB" in globalThis ? new IndexedDbStore(name) : new MemoryStore();
+    const { name, store } = storeOf(session);
+    this.name = name;
     this.begun = new BegunDrafts(name);
     this.outbox = new Outbox(store, this.transport, this, crypto.randomUUID());
     setInterval(() => void this.renew(), RENEW_MS);
   }
 
-  /** Ask for the right to draw and for the draft; brings the mask on the screen up to date. */
-  async open(scene: Scene, entry: Entry): Promise<void> {
-    if (entry.isOpen) return;
+  /** Send what earlier pages left behind, unless another tab does. */
+  takeUp(): Promise<void> {
+    return inTurn(this.name, () => this.outbox.resume(), { until: AS_LONG_AS_THE_PAGE });
+  }
+
+  /** Ask for the right to draw (by force: from whoever has it) and for the draft; brings the mask on the screen up to date. */
+  open(scene: Scene, entry: Entry, force = false): Promise<void> {
+    if (entry.isOpen) return Promise.resolve();
+    const opening = this.opening.get(entry) ?? this.openOnce(scene, entry, force).finally(() => this.opening.delete(entry));
+    this.opening.set(entry, opening);
+    return opening;
+  }
+
+  private async openOnce(scene: Scene, entry: Entry, force: boolean): Promise<void> {
     if (scene.info.editable === false) return this.bringUpToDate(scene, entry, entry.maskId, false);
     const target = scene.targetOf(entry);
-    const leased = await this.transport.lease(target);
+    // What was drawn before the case was left may still be on its way.
+    await this.outbox.untilSent(SENDING_MS, target);
+    const leased = await this.transport.lease(target, force);
     if (leased.kind !== "leased") {
       entry.isOpen = leased.kind === "unreachable";
       if (leased.kind === "signed-out") this.listener.refused("You are signed out. Sign in again in another tab, then choose the structure once more.");
       if (leased.kind === "refused") this.listener.refused(`${entry.name}: ${leased.why}`);
       return;
     }
+    const wasTaken = entry.takenBy !== null;
     entry.takenBy = leased.takenBy ?? null;
     if (leased.takenBy) return;
+    if (wasTaken) scene.setLocked(entry, entry.state === "accepted");
     if (!target.blind) this.leased.set(entry.name, target);
     this.outbox.opened(target, leased.lease);
     if (!this.outbox.isWaiting(target)) await this.bringUpToDate(scene, entry, leased.lease.base, leased.lease.sequence > 0);
@@ -67,9 +90,13 @@ export class SavingDesk implements Listener {
   /** Take up the drafts of a case that an earlier page left unfinished. */
   async resume(scene: Scene): Promise<void> {
     if (scene.info.blind) return;
-    for (const name of this.begun.of(scene.info.id)) {
-      const entry = scene.named(name);
-      if (entry) await this.open(scene, entry);
+    for (const { structure, work } of this.begun.of(scene.info.id)) {
+      const entry = scene.named(structure);
+      if (!entry) continue;
+      await this.open(scene, entry);
+      if (entry.strokes === 0) continue;
+      entry.ownStrokes += work.strokes;
+      entry.seconds += work.seconds;
     }
   }
 
@@ -96,7 +123,7 @@ export class SavingDesk implements Listener {
       if (entry === scene.active) entry.ownStrokes++;
       entry.state = "corrected";
       const target = scene.targetOf(entry);
-      this.begun.add(target);
+      this.begun.note(target, { strokes: entry.ownStrokes, seconds: entry.seconds });
       void this.outbox.patch(target, entry.maskId, patch.box, patch.mask);
     }
   }
@@ -137,6 +164,13 @@ export class SavingDesk implements Listener {
     this.giveBack();
   }
 
+  /** The page goes: what nobody drew on is free at once; a draft keeps its lease until it lapses. */
+  letGo(scene: Scene): void {
+    for (const target of this.leased.values()) {
+      if (scene.named(target.structure)?.strokes === 0) void this.transport.release(target);
+    }
+  }
+
   private giveBack(): void {
     const free = this.leaving.filter((target) => !this.outbox.isWaiting(target));
     this.leaving = this.leaving.filter((target) => !free.includes(target));
@@ -144,29 +178,37 @@ export class SavingDesk implements Listener {
   }
 
   private async renew(): Promise<void> {
-    if (document.visibilityState === "hidden") return;
-    for (const target of this.leased.values()) await this.transport.lease(target);
+    if (document.visibilityState === "hidden" || this.listener.idleSeconds() * 1000 > RENEW_MS) return;
+    for (const target of this.leased.values()) {
+      const leased = await this.transport.lease(target);
+      if (leased.kind === "leased" && leased.takenBy) this.taken(target, leased.takenBy);
+    }
   }
 
   /** Theirs stays in force; ours stays a revision where there is one. */
   async takeTheirs(scene: Scene, conflict: Conflict): Promise<void> {
     await this.outbox.discard(conflict);
     this.committing.delete(targetKey(conflict));
+    this.begun.delete(conflict);
     const entry = scene.entryOf(conflict);
     if (!entry) return;
     Object.assign(entry, { strokes: 0, ownStrokes: 0, isOpen: false });
-    const revision = conflict.blind ?? conflict.current?.id;
-    const crop = await maskCrop(conflict.caseId, conflict.structure, { revision: revision || undefined });
+    await this.layRevision(scene, entry, conflict.blind ?? conflict.current?.id);
+    if (!conflict.blind) this.listener.lookAgain(conflict);
+    await this.open(scene, entry);
+  }
+
+  private async layRevision(scene: Scene, entry: Entry, revision?: string): Promise<void> {
+    const crop = await maskCrop(scene.info.id, entry.name, { revision: revision || undefined });
     scene.volume.layMask(entry.value, crop?.box ?? [0, 0, 0, 0, 0, 0], crop?.mask ?? new Uint8Array(0));
     scene.recount(entry);
     entry.maskId = crop?.id || null;
     this.listener.maskChanged(entry);
-    await this.open(scene, entry);
   }
 
   /** Ours comes into force, as a revision of its own over theirs. */
   async keepMine(scene: Scene, conflict: Conflict): Promise<void> {
-    if (conflict.mine && conflict.current) return this.putBack(conflict, conflict.mine, conflict.current.id);
+    if (conflict.mine && conflict.current) return this.putBack(scene, conflict, conflict.mine, conflict.current.id);
     const entry = scene.entryOf(conflict);
     if (!entry) return;
     const leased = await this.transport.lease(conflict);
@@ -184,11 +226,14 @@ export class SavingDesk implements Listener {
     entry.strokes = Math.max(1, entry.strokes);
   }
 
-  private async putBack(conflict: Conflict, mine: string, over: string): Promise<void> {
+  private async putBack(scene: Scene, conflict: Conflict, mine: string, over: string): Promise<void> {
     const sent = await this.transport.keep(conflict, mine, over);
     if (sent.kind !== "done") return this.listener.refused("yours could not be put into force; both revisions are kept, try again");
     await this.outbox.release(conflict, sent.mask ?? mine);
     this.committed(conflict, sent.mask ?? mine);
+    const entry = scene.entryOf(conflict);
+    // After a reload it is theirs that is on the screen.
+    if (entry && entry.strokes === 0) await this.layRevision(scene, entry, sent.mask ?? mine);
   }
 
   /** Empty what theirs covers, so that the patch of ours that follows is the whole mask. */
@@ -205,6 +250,7 @@ export class SavingDesk implements Listener {
   }
 
   taken(target: Target, by: string): void {
+    this.leased.delete(target.structure);
     this.listener.taken(target, by);
   }
 
@@ -214,6 +260,7 @@ export class SavingDesk implements Listener {
 
   refused(item: OutboxItem, why: string): void {
     this.listener.refused(`${item.structure}: ${why}`);
+    if (item.kind === "verdict") this.listener.lookAgain(item);
   }
 
   committed(target: Target, mask: string | null): void {

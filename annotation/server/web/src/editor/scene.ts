@@ -128,10 +128,13 @@ export class Scene {
 function entryOf(info: StructureInfo): Entry {
   return {
     name: info.name, value: info.value, colour: info.colour, window: info.window, findings: info.findings ?? [],
-    state: info.absent ? `absent_${info.absent}` : info.state, maskId: info.mask_id, voxels: info.voxels ?? 0, box: info.box, locked: info.locked,
+    state: stateOf(info), maskId: info.mask_id, voxels: info.voxels ?? 0, box: info.box, locked: info.locked,
     strokes: 0, ownStrokes: 0, seconds: 0, takenBy: null, isOpen: false,
   };
 }
+
+/** With how it is absent. */
+export const stateOf = (info: StructureInfo): StructureState => (info.absent ? `absent_${info.absent}` : info.state);
 
 /** Words without underscores, as people say them. */
 export const spoken = (name: string): string => name.replaceAll("_", " ");

@@ -14,6 +14,7 @@ export type Panel =
   | { readonly kind: "absent" }
   | { readonly kind: "cant-tell" }
   | { readonly kind: "copy"; readonly revisions: readonly Revision[] | null; readonly mirror: string | null }
+  | { readonly kind: "taken"; readonly by: string }
   | { readonly kind: "conflict"; readonly conflict: Conflict };
 
 /** What stays open when another structure comes: what does not speak of the one that was. */

@@ -78,7 +78,7 @@ async function start(): Promise<void> {
 
   listenToKeys(editor, commands, () => pointers.forEach((pointer) => pointer.refresh()));
   listenToTheWorld(editor);
-  await editor.desk.outbox.resume().catch((error: unknown) => editor.refused(`what was kept here could not be read: ${String(error)}`));
+  await editor.desk.takeUp().catch((error: unknown) => editor.refused(`what was kept here could not be read: ${String(error)}`));
   await openAsked(editor, show);
   Object.assign(window, { __editor: editor.log.isOn ? editor : undefined });
 }
@@ -128,6 +128,7 @@ function listenToKeys(editor: Editor, commands: Commands, refresh: () => void): 
 function listenToTheWorld(editor: Editor): void {
   window.addEventListener("online", () => void editor.desk.outbox.retry());
   window.addEventListener("focus", () => void editor.desk.outbox.retry());
+  window.addEventListener("pagehide", () => editor.scene && editor.desk.letGo(editor.scene));
   window.addEventListener("resize", () => editor.redraw());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") editor.timer.pause();

@@ -7,6 +7,7 @@ import { type Session, sessionOrLogin, worklist, type Worklist, type WorklistCas
 import { takesText } from "../keys/keymap.ts";
 import { icon } from "../look/icons.ts";
 import { ago, duration, pageTop } from "../look/top.ts";
+import { sendLeftBehind } from "../saving/left-behind.ts";
 import { AssignBar } from "../worklist/assign-bar.ts";
 import { Selection } from "../worklist/selection.ts";
 
@@ -19,6 +20,8 @@ class WorklistPage {
   private filter = { q: "", mine: false, open: true };
   private chosen = 0;
   private trouble = "";
+  /** What the editor left to be sent. */
+  private leftBehind = "";
   private timer = 0;
   private blind: BlindTask | null = null;
   private blindAt = 0;
@@ -32,6 +35,18 @@ class WorklistPage {
     window.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => void this.load(), REFRESH_MS);
     void this.load();
+    void this.sendLeftBehind();
+    window.addEventListener("online", () => void this.sendLeftBehind());
+  }
+
+  private async sendLeftBehind(): Promise<void> {
+    let wasThere = false;
+    await sendLeftBehind(this.session, (words) => {
+      this.leftBehind = words;
+      wasThere ||= words !== "";
+      if (this.list) this.show();
+    }).catch((error: unknown) => void (this.leftBehind = String(error)));
+    if (wasThere) void this.load();
   }
 
   private async load(): Promise<void> {
@@ -135,6 +150,7 @@ class WorklistPage {
         <span class="grow"></span>
         ${list?.progress ? progress(list.progress) : nothing}
       </div>
+      ${this.leftBehind ? html`<p class="say warn" role="status">${this.leftBehind}</p>` : nothing}
       ${this.trouble ? html`<p class="say error" role="alert">${this.trouble} Trying again.</p>` : nothing}
       ${this.mayAssign ? this.bar.template(list?.cases.filter(({ id }) => this.selection.has(id)) ?? [], () => this.tick(() => this.selection.clear())) : nothing}
       ${list && list.cases.length === 0 ? this.empty() : this.table()}`;

@@ -3,12 +3,23 @@
 import { type Change, changeBytes } from "./recorder.ts";
 import type { LabelVolume } from "./label-volume.ts";
 
+/** Something else than voxels that undo takes back in its turn. */
+export interface Deed {
+  undo(): void;
+  redo(): void;
+}
+
+type Step = Change | Deed;
+
+export const isDeed = (step: Step): step is Deed => "undo" in step;
+const stepBytes = (step: Step): number => (isDeed(step) ? 0 : changeBytes(step));
+
 const DEFAULT_BUDGET_BYTES = 96 * 2 ** 20;
 
 export class History {
   private readonly budgetBytes: number;
-  private done: Change[] = [];
-  private undone: Change[] = [];
+  private done: Step[] = [];
+  private undone: Step[] = [];
   private bytes = 0;
 
   constructor(budgetBytes = DEFAULT_BUDGET_BYTES) {
@@ -23,32 +34,34 @@ export class History {
     return this.undone.length;
   }
 
-  push(change: Change | null): void {
-    if (!change) return;
-    this.bytes -= this.undone.reduce((sum, each) => sum + changeBytes(each), 0);
+  push(step: Step | null): void {
+    if (!step) return;
+    this.bytes -= this.undone.reduce((sum, each) => sum + stepBytes(each), 0);
     this.undone = [];
-    this.done.push(change);
-    this.bytes += changeBytes(change);
+    this.done.push(step);
+    this.bytes += stepBytes(step);
     while (this.bytes > this.budgetBytes && this.done.length > 1) {
-      this.bytes -= changeBytes(this.done.shift() as Change);
+      this.bytes -= stepBytes(this.done.shift() as Step);
     }
   }
 
-  /** Take the last change back. The change is returned, so that it can be shown and saved. */
-  undo(volume: LabelVolume): Change | null {
-    const change = this.done.pop();
-    if (!change) return null;
-    write(volume, change.indices, change.before);
-    this.undone.push(change);
-    return change;
+  /** Take the last step back. A change is returned, so that it can be shown and saved. */
+  undo(volume: LabelVolume): Step | null {
+    const step = this.done.pop();
+    if (!step) return null;
+    if (isDeed(step)) step.undo();
+    else write(volume, step.indices, step.before);
+    this.undone.push(step);
+    return step;
   }
 
-  redo(volume: LabelVolume): Change | null {
-    const change = this.undone.pop();
-    if (!change) return null;
-    write(volume, change.indices, change.after);
-    this.done.push(change);
-    return change;
+  redo(volume: LabelVolume): Step | null {
+    const step = this.undone.pop();
+    if (!step) return null;
+    if (isDeed(step)) step.redo();
+    else write(volume, step.indices, step.after);
+    this.done.push(step);
+    return step;
   }
 
   clear(): void {

@@ -1,4 +1,4 @@
-/** Which structures have a draft that no revision holds yet; outlives a reload. */
+/** Which structures have a draft that no revision holds yet, and the work in it; outlives a reload. */
 
 import { type Target, targetKey } from "./outbox-item.ts";
 
@@ -6,6 +6,11 @@ import { type Target, targetKey } from "./outbox-item.ts";
 export interface KeptText {
   getItem(key: string): string | null;
   setItem(key: string, text: string): void;
+}
+
+export interface Work {
+  readonly strokes: number;
+  readonly seconds: number;
 }
 
 export class BegunDrafts {
@@ -17,29 +22,33 @@ export class BegunDrafts {
     this.kept = kept;
   }
 
-  add(target: Target): void {
-    this.write([...new Set([...this.all(), targetKey(target)])]);
+  note(target: Target, work: Work): void {
+    this.kept.setItem(this.key, JSON.stringify({ ...this.all(), [targetKey(target)]: work }));
   }
 
   delete(target: Target): void {
-    this.write(this.all().filter((key) => key !== targetKey(target)));
+    const { [targetKey(target)]: _, ...others } = this.all();
+    this.kept.setItem(this.key, JSON.stringify(others));
   }
 
   /** Structures of a case. */
-  of(caseId: string): string[] {
-    return this.all().filter((key) => key.startsWith(`${caseId}/`)).map((key) => key.slice(caseId.length + 1));
+  of(caseId: string): { structure: string; work: Work }[] {
+    return Object.entries(this.all()).filter(([key]) => key.startsWith(`${caseId}/`))
+      .map(([key, work]) => ({ structure: key.slice(caseId.length + 1), work }));
   }
 
-  private all(): string[] {
+  private all(): Record<string, Work> {
     try {
-      const known: unknown = JSON.parse(this.kept.getItem(this.key) ?? "[]");
-      return Array.isArray(known) ? known.filter((key) => typeof key === "string") : [];
+      const known: unknown = JSON.parse(this.kept.getItem(this.key) ?? "{}");
+      if (typeof known !== "object" || known === null) return {};
+      return Object.fromEntries(Object.entries(known).filter(([, work]) => isWork(work)));
     } catch {
-      return [];
+      return {};
     }
   }
+}
 
-  private write(keys: string[]): void {
-    this.kept.setItem(this.key, JSON.stringify(keys));
-  }
+function isWork(work: unknown): work is Work {
+  const { strokes, seconds } = (work ?? {}) as Partial<Work>;
+  return Number.isFinite(strokes) && Number.isFinite(seconds);
 }

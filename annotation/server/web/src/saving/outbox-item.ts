@@ -34,6 +34,14 @@ export interface CommitItem extends Waiting {
   readonly seconds: number;
   readonly strokes: number;
   readonly base: string | null;
+  /** Fixed just before the first try: after a reload the same question gets the same answer. */
+  readonly asked: AskedCommit | null;
+}
+
+export interface AskedCommit {
+  readonly client: string;
+  readonly base: string | null;
+  readonly sequence: number;
 }
 
 export type Decision = "accept" | "fix" | "absent_fov" | "absent_anatomy" | "exclude_case";
@@ -69,7 +77,8 @@ export interface Lease {
 }
 
 export type Sent =
-  | { readonly kind: "done"; readonly mask?: string }
+  /** `takenBy`: kept, but somebody else draws on it by now. */
+  | { readonly kind: "done"; readonly mask?: string; readonly takenBy?: string }
   /** Nobody answered, or the server is in trouble: try again. */
   | { readonly kind: "unreachable" }
   | { readonly kind: "signed-out" }
@@ -88,6 +97,6 @@ export type Leased =
 export interface Transport {
   lease(target: Target): Promise<Leased>;
   patch(item: PatchItem, lease: Lease): Promise<Sent>;
-  commit(item: CommitItem, client: string, lease: Lease): Promise<Sent>;
+  commit(item: CommitItem, asked: AskedCommit): Promise<Sent>;
   verdict(item: VerdictItem): Promise<Sent>;
 }

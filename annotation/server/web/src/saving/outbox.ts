@@ -6,7 +6,7 @@
  */
 
 import {
-  type Decision, type Lease, type NewItem, type OutboxItem, type OutboxStore, type PatchItem, type Sent,
+  type CommitItem, type Decision, type Lease, type NewItem, type OutboxItem, type OutboxStore, type PatchItem, type Sent,
   type Target, targetKey, type Transport,
 } from "./outbox-item.ts";
 import { gzip } from "./gzip.ts";
@@ -38,6 +38,7 @@ export interface Clock {
   later(run: () => void, ms: number): unknown;
 }
 
+const LOOK_AGAIN_MS = 20;
 const RETRY_MS = [1000, 2000, 5000, 10000, 20000];
 const browserClock: Clock = { now: () => Date.now(), later: (run, ms) => setTimeout(run, ms) };
 
@@ -48,7 +49,8 @@ export class Outbox {
   private readonly successors = new Map<string, string>();
   private queue: OutboxItem[] = [];
   private keeping: Promise<void> = Promise.resolve();
-  private beingKept = 0;
+  /** Structures of what is on its way into the store. */
+  private beingKept: string[] = [];
   private isSending = false;
   private failures = 0;
   private isRetryPlanned = false;
@@ -73,8 +75,8 @@ export class Outbox {
   }
 
   get state(): SaveState {
-    const waiting = this.queue.length + this.beingKept;
-    const isHeld = this.queue.length > 0 && this.beingKept === 0 && !this.next();
+    const waiting = this.queue.length + this.beingKept.length;
+    const isHeld = this.queue.length > 0 && this.beingKept.length === 0 && !this.next();
     const calm = isHeld ? "held" : waiting > 0 ? "saving" : "saved";
     const kind = this.isSignedOut ? "signed-out" : this.failures > 0 ? "offline" : calm;
     return { kind, waiting, edits: this.edits, savedAt: this.savedAt };
@@ -88,24 +90,25 @@ export class Outbox {
 
   patch(target: Target, base: string | null, box: Box, mask: Uint8Array<ArrayBuffer>): Promise<void> {
     this.edits++;
-    return this.keep(async () => ({
+    return this.keep(target, async () => ({
       ...target, kind: "patch", box, base, body: await gzip(mask), client: null, sequence: null, madeAt: this.clock.now(),
     }));
   }
 
   commit(target: Target, base: string | null, seconds: number, strokes: number): Promise<void> {
-    return this.keep(async () => ({ ...target, kind: "commit", base, seconds, strokes, madeAt: this.clock.now() }));
+    return this.keep(target, async () => ({ ...target, kind: "commit", base, seconds, strokes, asked: null, madeAt: this.clock.now() }));
   }
 
   /** `mask` null: the revision that the commit before makes. */
   verdict(target: Target, decision: Decision, mask: string | null, more: { reason: string; seconds: number }): Promise<void> {
-    return this.keep(async () => ({
+    return this.keep(target, async () => ({
       ...target, ...more, kind: "verdict", decision, mask, id: crypto.randomUUID(), madeAt: this.clock.now(),
     }));
   }
 
   isWaiting(target: Target): boolean {
-    return this.queue.some((item) => targetKey(item) === targetKey(target));
+    const key = targetKey(target);
+    return this.beingKept.includes(key) || this.queue.some((item) => targetKey(item) === key);
   }
 
   /** Give up what waits for a structure: the other revision was taken. */
@@ -117,11 +120,27 @@ export class Outbox {
     this.tell();
   }
 
-  /** Let verdicts of a held structure go on, about the revision that was chosen. */
+  /** Let a held structure go on, from the revision that was chosen. */
   async release(target: Target, mask: string): Promise<void> {
+    for (const item of this.queue) {
+      if (item.kind !== "commit" || !item.asked || targetKey(item) !== targetKey(target)) continue;
+      this.successors.set(`${targetKey(item)}@${item.asked.base}`, mask);
+      await this.drop(item);
+    }
     this.held.delete(targetKey(target));
     await this.nameMask(target, mask);
     await this.pump();
+  }
+
+  /** Wait until all that can be sent (of a structure) is: as long as that goes on, `ms` at most. */
+  async untilSent(ms: number, target?: Target): Promise<void> {
+    const end = this.clock.now() + ms;
+    await this.keeping;
+    const goesOn = (item: OutboxItem): boolean =>
+      !this.held.has(targetKey(item)) && (!target || targetKey(item) === targetKey(target));
+    while (this.queue.some(goesOn) && this.failures === 0 && !this.isSignedOut && this.clock.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
   }
 
   /** Try now: the network is back, or somebody signed in. */
@@ -130,14 +149,15 @@ export class Outbox {
     await this.pump();
   }
 
-  private keep(make: () => Promise<NewItem>): Promise<void> {
-    this.beingKept++;
+  private keep(target: Target, make: () => Promise<NewItem>): Promise<void> {
+    const key = targetKey(target);
+    this.beingKept.push(key);
     const kept = this.keeping.then(async () => {
       try {
         const item = await this.store.add(await make());
         this.queue.push(item);
       } finally {
-        this.beingKept--;
+        this.beingKept.splice(this.beingKept.indexOf(key), 1);
         this.tell();
       }
     });
@@ -155,7 +175,9 @@ export class Outbox {
     this.tell();
     try {
       for (let item = this.next(); item && !this.isSignedOut; item = this.next()) {
-        if (!(await this.settle(item, await this.send(item)))) break;
+        const { key } = item;
+        const sent = await this.send(item);
+        if (!(await this.settle(this.queue.find((each) => each.key === key) ?? item, sent))) break;
       }
     } finally {
       this.isSending = false;
@@ -167,21 +189,32 @@ export class Outbox {
     if (item.kind === "verdict") return this.transport.verdict(item);
     const lease = await this.leaseFor(item);
     if ("kind" in lease) return lease;
-    if (item.kind === "commit") return this.transport.commit(item, this.client, lease);
-    return this.sendPatch(item, lease);
+    return item.kind === "commit" ? this.sendCommit(item, lease) : this.sendPatch(item, lease);
+  }
+
+  private async sendCommit(item: CommitItem, lease: Lease): Promise<Sent> {
+    const asked = item.asked ?? { client: this.client, base: lease.base, sequence: lease.sequence };
+    if (!item.asked) await this.fix({ ...item, asked });
+    return this.transport.commit(item, asked);
+  }
+
+  /** Keep how an item is sent, so that a repeated try is the same one. */
+  private async fix(item: OutboxItem): Promise<void> {
+    await this.store.replace(item);
+    this.queue = this.queue.map((each) => (each.key === item.key ? item : each));
   }
 
   private async sendPatch(item: PatchItem, lease: Lease): Promise<Sent> {
     let numbered = item;
     if (item.sequence === null) {
       numbered = { ...item, base: this.newest(item, item.base), client: this.client, sequence: lease.sequence + 1 };
-      await this.store.replace(numbered);
-      this.queue = this.queue.map((each) => (each.key === item.key ? numbered : each));
+      await this.fix(numbered);
     }
     const sent = await this.transport.patch(numbered, { ...lease, base: numbered.base });
     if (sent.kind === "done") {
       const sequence = Math.max(lease.sequence, numbered.sequence ?? 0);
       this.leases.set(targetKey(item), { base: numbered.base, sequence });
+      if (sent.takenBy) this.listener.taken(item, sent.takenBy);
     }
     return sent;
   }
@@ -251,13 +284,12 @@ export class Outbox {
     this.failures = 0;
     this.held.add(targetKey(item));
     this.leases.delete(targetKey(item));
-    if (item.kind === "commit" && sent.mine) await this.drop(item);
     const { caseId, structure, blind } = item;
     this.listener.conflict({ caseId, structure, blind, mine: sent.mine, current: sent.current });
   }
 
-  private async committed(item: Target, mask: string | null): Promise<void> {
-    const base = this.leases.get(targetKey(item))?.base ?? null;
+  private async committed(item: CommitItem, mask: string | null): Promise<void> {
+    const base = item.asked?.base ?? null;
     if (mask && mask !== base) this.successors.set(`${targetKey(item)}@${base}`, mask);
     this.leases.delete(targetKey(item));
     if (mask) await this.nameMask(item, mask);

@@ -1,9 +1,21 @@
 /** The outbox in IndexedDB: outlives a reload, a crash of the tab and days without a network. */
 
 import { type IDBPDatabase, openDB } from "idb";
+import type { Session } from "../api/workbench.ts";
 import type { NewItem, OutboxItem, OutboxStore } from "./outbox-item.ts";
 
 const TABLE = "outbox";
+
+export interface StoreOf {
+  readonly name: string;
+  readonly store: OutboxStore;
+}
+
+/** Where a person's outbox of a workspace lies. */
+export function storeOf(session: Pick<Session, "workspace" | "workspace_id" | "user">): StoreOf {
+  const name = `masksmith-${session.workspace_id ?? session.workspace}-${session.user}`;
+  return { name, store: "indexedDB" in globalThis ? new IndexedDbStore(name) : new MemoryStore() };
+}
 
 export class IndexedDbStore implements OutboxStore {
   private readonly database: Promise<IDBPDatabase>;

@@ -2,7 +2,7 @@
 
 import { ApiError, ask, askJson } from "../api/http.ts";
 import { maskPath, renewSession } from "../api/workbench.ts";
-import type { CommitItem, Lease, Leased, PatchItem, Sent, Target, Transport, VerdictItem } from "./outbox-item.ts";
+import type { AskedCommit, CommitItem, Lease, Leased, PatchItem, Sent, Target, Transport, VerdictItem } from "./outbox-item.ts";
 
 interface LeaseAnswer {
   readonly base: string | null;
@@ -23,10 +23,10 @@ export class HttpTransport implements Transport {
     this.user = user;
   }
 
-  /** Take or renew the right to draw. */
-  async lease(target: Target): Promise<Leased> {
+  /** Take or renew the right to draw; by force from whoever has it. */
+  async lease(target: Target, force = false): Promise<Leased> {
     try {
-      return await this.asked(target, true);
+      return await this.asked(target, { take: true, ...(force ? { force } : {}) });
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 409)) return failure(error);
       return this.look(target, String(error.body.by ?? "somebody"));
@@ -36,15 +36,15 @@ export class HttpTransport implements Transport {
   /** Somebody else has it: only look, so that strokes drawn offline find their place in our own draft. */
   private async look(target: Target, by: string): Promise<Leased> {
     try {
-      return { ...(await this.asked(target, false)), takenBy: by };
+      return { ...(await this.asked(target, { take: false })), takenBy: by };
     } catch (error) {
       return failure(error);
     }
   }
 
-  private async asked({ caseId, structure, blind }: Target, take: boolean): Promise<Leased & { kind: "leased" }> {
+  private async asked({ caseId, structure, blind }: Target, wish: { take: boolean; force?: boolean }): Promise<Leased & { kind: "leased" }> {
     const answer = await this.signed(() =>
-      askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { take, blind } }));
+      askJson<LeaseAnswer>(`${maskPath(caseId, structure)}/lease`, { method: "POST", json: { ...wish, blind } }));
     const base = answer.draft ? answer.draft.base : answer.base;
     return { kind: "leased", lease: { base, sequence: answer.draft?.sequence ?? 0 } };
   }
@@ -68,10 +68,9 @@ export class HttpTransport implements Transport {
     }));
   }
 
-  commit(item: CommitItem, client: string, lease: Lease): Promise<Sent> {
+  commit(item: CommitItem, asked: AskedCommit): Promise<Sent> {
     const { seconds, strokes } = item;
-    const blind = item.blind ? true : undefined;
-    const json = { base: lease.base, client, sequence: lease.sequence, seconds, strokes, blind };
+    const json = { ...asked, seconds, strokes, blind: item.blind ? true : undefined };
     return this.sending(() => ask(`${maskPath(item.caseId, item.structure)}/commit`, { method: "POST", json }));
   }
 
@@ -93,8 +92,8 @@ export class HttpTransport implements Transport {
 
   private async sending(send: () => Promise<Response>): Promise<Sent> {
     try {
-      const body = (await (await this.signed(send)).json()) as { mask_id?: string };
-      return { kind: "done", mask: body.mask_id };
+      const body = (await (await this.signed(send)).json()) as { mask_id?: string; lease?: { by: string } | null };
+      return { kind: "done", mask: body.mask_id, ...(body.lease ? { takenBy: body.lease.by } : {}) };
     } catch (error) {
       if (error instanceof ApiError && error.status === 409) return conflictOf(error);
       return failure(error);

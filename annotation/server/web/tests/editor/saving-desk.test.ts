@@ -11,7 +11,7 @@ const opened = async (answer: () => Promise<Response>): Promise<{ isOpen: boolea
   const said: string[] = [];
   const listener = {
     saveChanged: () => undefined, conflict: () => undefined, maskChanged: () => undefined, committed: () => undefined,
-    taken: () => undefined, refused: (words: string) => void said.push(words),
+    taken: () => undefined, lookAgain: () => undefined, idleSeconds: () => 0, refused: (words: string) => void said.push(words),
   };
   const desk = new SavingDesk({ workspace: "w", user: "anna" } as Session, listener);
   const entry = { name: "liver", isOpen: false, takenBy: null } as Entry;

@@ -88,3 +88,21 @@ test("thousands of voxels are recorded, in the order of the volume", () => {
   expect(change?.indices.length).toBe(6400);
   expect(change?.indices.every((index, at) => index === at)).toBe(true);
 });
+
+test("a deed is undone and redone in its turn between changes", () => {
+  const volume = emptyVolume();
+  const history = new History();
+  const said: string[] = [];
+  history.push(dot(volume, 1));
+  history.push({ undo: () => void said.push("undo"), redo: () => void said.push("redo") });
+  history.push(dot(volume, 2));
+  history.undo(volume);
+  expect([countOf(volume, 5), said]).toEqual([1, []]);
+  history.undo(volume);
+  expect([countOf(volume, 5), said]).toEqual([1, ["undo"]]);
+  history.redo(volume);
+  history.undo(volume);
+  history.undo(volume);
+  expect([countOf(volume, 5), said]).toEqual([0, ["undo", "redo", "undo"]]);
+  expect(history.undo(volume)).toBeNull();
+});

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Box } from "../../src/geometry/grid.ts";
 import { type Conflict, Outbox } from "../../src/saving/outbox.ts";
-import type { CommitItem, Lease, Leased, OutboxItem, OutboxStore, PatchItem, Sent, Target, Transport, VerdictItem } from "../../src/saving/outbox-item.ts";
+import type { AskedCommit, CommitItem, Lease, Leased, OutboxItem, OutboxStore, PatchItem, Sent, Target, Transport, VerdictItem } from "../../src/saving/outbox-item.ts";
 import { IndexedDbStore, MemoryStore } from "../../src/saving/store.ts";
 
 const liver: Target = { caseId: "s1", structure: "liver" };
@@ -27,8 +27,8 @@ class Server implements Transport {
     if (answer.kind === "done") this.at[item.structure] = item.sequence ?? 0;
     return answer;
   }
-  async commit(item: CommitItem, _client: string, lease: Lease): Promise<Sent> {
-    this.heard.push(`commit ${item.structure} ${lease.sequence} ${item.seconds}s`);
+  async commit(item: CommitItem, { client, sequence }: AskedCommit): Promise<Sent> {
+    this.heard.push(`commit ${item.structure} ${sequence} ${item.seconds}s${client === "A" ? "" : ` by ${client}`}`);
     return this.answers.shift() ?? { kind: "done", mask: "m2" };
   }
   async verdict(item: VerdictItem): Promise<Sent> {
@@ -133,8 +133,61 @@ describe("the outbox", () => {
     await settled();
     expect(desk.conflicts[0]).toMatchObject({ mine: "m2", current: { id: "m9" } });
     expect(server.heard.at(-1)).toBe("commit liver 1 3s");
+    await desk.draw();
     await desk.outbox.release(liver, "m9");
-    expect(server.heard.at(-1)).toBe("accept liver m9");
+    expect(server.heard.slice(-3)).toEqual(["accept liver m9", "lease liver", "liver 2 on m9 by A"]);
+    expect(desk.outbox.state.waiting).toBe(0);
+  });
+
+  test("a conflict that nobody answered is asked again after a reload", async () => {
+    const store = new IndexedDbStore("asked-again");
+    const conflict: Sent = { kind: "conflict", current: { id: "m9", by: "eva" }, mine: "m2" };
+    server.answers = [DONE, conflict, conflict];
+    const first = new Desk(server, store);
+    await first.draw();
+    await first.outbox.commit(liver, "m1", 3, 1);
+    await settled();
+    const second = new Desk(server, new IndexedDbStore("asked-again"), "B");
+    await second.outbox.resume();
+    expect(second.conflicts).toEqual([{ ...liver, current: { id: "m9", by: "eva" }, mine: "m2" }]);
+    expect(server.heard.at(-1)).toBe("commit liver 1 3s");
+    await second.outbox.discard(liver);
+    expect(await store.all()).toEqual([]);
+  });
+
+  test("a commit whose answer was lost with the page is asked for in the same words, and its verdict follows", async () => {
+    const store = new IndexedDbStore("lost-answer");
+    server.answers = [DONE, { kind: "unreachable" }];
+    const first = new Desk(server, store);
+    await first.draw();
+    await first.outbox.commit(liver, "m1", 3, 1);
+    await first.outbox.verdict(liver, "accept", null, { reason: "", seconds: 3 });
+    await settled();
+    server.leases = [{ kind: "leased", lease: { base: "m2", sequence: 0 } }];
+    const second = new Desk(server, new IndexedDbStore("lost-answer"), "B");
+    server.heard.length = 0;
+    await second.outbox.resume();
+    expect(server.heard).toEqual(["commit liver 1 3s", "accept liver m2"]);
+    expect(await store.all()).toEqual([]);
+  });
+
+  test("who draws where somebody took over is told so with the next stroke", async () => {
+    const desk = new Desk(server);
+    server.answers = [{ kind: "done", takenBy: "rita" }];
+    await desk.draw();
+    await settled();
+    expect([desk.taken, desk.outbox.state.waiting]).toEqual([["liver rita"], 0]);
+  });
+
+  test("one may wait until all is sent, but not for a server that is away", async () => {
+    const desk = new Desk(server);
+    void desk.draw();
+    await desk.outbox.untilSent(1000);
+    expect(desk.outbox.state.waiting).toBe(0);
+    server.answers = [{ kind: "unreachable" }];
+    void desk.draw();
+    await desk.outbox.untilSent(1000, liver);
+    expect(desk.outbox.state).toMatchObject({ kind: "offline", waiting: 1 });
   });
 
   test("a structure that somebody else draws on: said so, and our strokes kept in our own draft", async () => {
@@ -181,7 +234,7 @@ describe("the outbox", () => {
     expect(server.heard.at(-1)).toBe("spleen 1 on m1 by A");
     const later = new Desk(server, new IndexedDbStore("given-away"), "B");
     await later.outbox.resume();
-    expect(server.heard.slice(-3)).toEqual(["liver 1 on m1 by A", "commit liver 1 3s", "accept liver m2"]);
+    expect(server.heard.slice(-3)).toEqual(["liver 1 on m1 by A", "commit liver 1 3s by B", "accept liver m2"]);
     expect([later.outbox.state.kind, await store.all()]).toEqual(["saved", []]);
   });
 

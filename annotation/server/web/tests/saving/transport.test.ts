@@ -83,8 +83,8 @@ test("a blind drawing says so at every step, and names the proposal it begins fr
   answers = [json({ base: "m1", until: null, draft: null }), json({ sequence: 3 }), json({ mask_id: "m7" }, 201)];
   expect(await transport.lease(blind)).toEqual({ kind: "leased", lease: { base: "m1", sequence: 0 } });
   await transport.patch({ ...patch, ...blind }, { base: "m1", sequence: 2 });
-  const commit = { ...blind, kind: "commit", key: 4, madeAt: 0, base: "m1", seconds: 5, strokes: 2 } as const;
-  expect(await transport.commit(commit, "A", { base: "m1", sequence: 3 })).toEqual({ kind: "done", mask: "m7" });
+  const commit = { ...blind, kind: "commit", key: 4, madeAt: 0, base: "m1", seconds: 5, strokes: 2, asked: null } as const;
+  expect(await transport.commit(commit, { client: "A", base: "m1", sequence: 3 })).toEqual({ kind: "done", mask: "m7" });
   expect(calls[0].init.body).toBe('{"take":true,"blind":"m1"}');
   expect(calls[1].url).toContain("&client=A&blind=true");
   expect(JSON.parse(String(calls[2].init.body))).toEqual({ base: "m1", client: "A", sequence: 3, seconds: 5, strokes: 2, blind: true });
