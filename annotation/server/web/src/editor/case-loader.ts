@@ -36,8 +36,9 @@ export class CaseLoader {
     });
   }
 
-  prefetch(id: string): void {
-    this.tell({ kind: "prefetch", id });
+  /** Called again for the same case it changes nothing. Only when what is on the screen can be drawn on: hundreds of MB are slow to share a wire with. */
+  prefetch(id: string | null): void {
+    if (id !== null && id !== this.readyCase) this.tell({ kind: "prefetch", id });
   }
 
   /** What waits is out of date. */

@@ -89,7 +89,6 @@ export class Editor implements DeskListener {
     for (const view of Object.values(this.views)) view.resetLook();
     this.redraw();
     this.onShownCase();
-    if (scene.info.next_case) this.loader.prefetch(scene.info.next_case);
   }
 
   /** The next mask to draw once more without the first answer in sight; back to the worklist where none is left. */
@@ -164,7 +163,7 @@ export class Editor implements DeskListener {
       if (entry.takenBy) this.sayTaken(entry, entry.takenBy);
       this.redraw();
       this.render();
-    }).catch((error: unknown) => this.say(String(error), "error"));
+    }).catch((error: unknown) => this.say(String(error), "error")).finally(() => scene === this.scene && this.loader.prefetch(scene.info.next_case));
   }
 
   private sayTaken(entry: Entry, by: string): void {
