@@ -174,12 +174,18 @@ def agreement(ours: Path, theirs: Path) -> Row:
         "equal_voxels": float((a == b).mean()),
         "dice_any": 2 * int(((a > 0) & (b > 0)).sum()) / max(1, int((a > 0).sum() + (b > 0).sum())),
         "dice_all": 2 * found / max(1, int((a > 0).sum() + (b > 0).sum())),
-        "dice_large": float(np.mean(large)),
+        "dice_large": float(np.mean(large)) if large else None,
         "large": len(large),
         "dice_mean": float(np.mean(scores)),
         "dice_min": float(np.min(scores)),
         "structures": len(scores),
     }
+
+
+def _large(row: Row) -> str:
+    if row["dice_large"] is None:
+        return ""
+    return f"mean of the {row['large']} above {LARGE_VOXELS} voxels {row['dice_large']:.3f}, "
 
 
 def table_of(rows: list[Row], spacing_mm: float) -> str:
@@ -199,9 +205,8 @@ def table_of(rows: list[Row], spacing_mm: float) -> str:
             said = (
                 f"ours takes {row['memory_share']:.2f} of its memory (goal {GOAL_SHARE}) and "
                 f"{row['time_share']:.2f} of its time; equal voxels {row['equal_voxels']:.2%}; "
-                f"Dice of all structures together {row['dice_all']:.3f}, mean of the "
-                f"{row['large']} above {LARGE_VOXELS} voxels {row['dice_large']:.3f}, "
-                f"of all {row['structures']} {row['dice_mean']:.3f}"
+                f"Dice of all structures together {row['dice_all']:.3f}, {_large(row)}"
+                f"mean of all {row['structures']} {row['dice_mean']:.3f}"
             )
         lines.append(f"| {row['slices']} | {row['name']} | {numbers} | {said} |")
     return "\n".join(lines) + "\n"

@@ -36,6 +36,19 @@ def test_a_program_that_fails_says_its_last_word(tmp_path):
     assert measured.stopped == "exit 1: no luck"
 
 
+def test_structures_of_many_voxels_are_told_apart(tmp_path):
+    grid = Grid((30, 30, 30), np.eye(4))
+    first, second = np.zeros((2, 30, 30, 30), np.uint8)
+    first[:, :, :15] = second[:, :, :14] = 1
+    first[0, 0, 29] = second[0, 1, 29] = 2
+    for name, values in (("a", first), ("b", second)):
+        write_nifti(tmp_path / f"{name}.nii.gz", np.asfortranarray(values), grid)
+    found = agreement(tmp_path / "a.nii.gz", tmp_path / "b.nii.gz")
+    assert found["large"] == 1
+    assert found["dice_large"] == pytest.approx(28 / 29)
+    assert found["dice_mean"] == pytest.approx(14 / 29)
+
+
 def test_agreement_is_that_of_the_voxels(tmp_path):
     grid = Grid((4, 1, 1), np.eye(4))
     for name, values in (("a", [0, 1, 1, 2]), ("b", [0, 1, 2, 2])):
@@ -44,20 +57,27 @@ def test_agreement_is_that_of_the_voxels(tmp_path):
     assert found["equal_voxels"] == 0.75
     assert found["dice_mean"] == pytest.approx(2 / 3)
     assert found["dice_any"] == 1
+    assert found["dice_all"] == pytest.approx(2 / 3)
+    assert found["large"] == 0
+    assert found["dice_large"] is None
     assert found["structures"] == 2
 
 
 def test_the_table_says_shares_and_who_was_stopped():
     base = {"slices": 140, "seconds": 10.0, "peak_gib": 1.0, "peak_own_gib": 0.9, "stopped": ""}
     shares = {"memory_share": 0.25, "time_share": 0.5, "equal_voxels": 0.99, "structures": 104}
-    dice = {"dice_mean": 0.97, "dice_min": 0.8}
+    dice = {"dice_mean": 0.97, "dice_all": 0.99, "large": 80, "dice_large": 0.98}
+    small = {"dice_large": None, "large": 0}
     rows = [
         {**base, "name": "masksmith predict"},
         {**base, "name": "nnUNetv2_predict", **shares, **dice},
+        {**base, "name": "nnUNetv2_predict", **shares, **dice, **small},
         {**base, "name": "nnUNetv2_predict", "slices": 280, "stopped": "needs more than 9.0 GiB"},
     ]
     lines = table_of(rows, 3.0).splitlines()
     assert lines[4] == "| 140 | masksmith predict | 10 | 1.0 GiB | 0.9 GiB |  |"
     assert "0.25 of its memory (goal 0.4)" in lines[5]
-    assert "Dice over 104 structures 0.970 (lowest 0.80)" in lines[5]
-    assert "stopped: needs more than 9.0 GiB" in lines[6]
+    together = "Dice of all structures together 0.990, "
+    assert f"{together}mean of the 80 above 10000 voxels 0.980, mean of all 104 0.970 |" in lines[5]
+    assert f"{together}mean of all 104 0.970 |" in lines[6]
+    assert "stopped: needs more than 9.0 GiB" in lines[7]
