@@ -59,6 +59,7 @@ def test_offline_and_back(served_lab: ServedLab, sign_in: Callable[..., Any]) ->
     finish(page, served_lab, "s0001", 3, on_screen(page, "liver"))
 
 
+@pytest.mark.slow
 def test_closed_while_offline(served_lab: ServedLab, sign_in: Callable[..., Any]) -> None:
     page = sign_in(served_lab.server, "anna")
     open_editor(page, served_lab.server, "s0002", "liver")
@@ -84,6 +85,7 @@ def test_closed_while_offline(served_lab: ServedLab, sign_in: Callable[..., Any]
     finish(page, served_lab, "s0002", 3, on_screen(page, "liver"))
 
 
+@pytest.mark.slow
 def test_reloaded_in_the_middle(served_lab: ServedLab, sign_in: Callable[..., Any]) -> None:
     page = sign_in(served_lab.server, "anna")
     open_editor(page, served_lab.server, "s0003", "liver")

@@ -99,13 +99,8 @@ def test_who_comes_second_sees_who_draws_and_cannot(
     assert not np.array_equal(on_screen(ben, "liver"), before)
 
 
-@pytest.mark.parametrize(
-    ("case_id", "answer"),
-    [
-        ("s0003", "take theirs"),
-        pytest.param("s0004", "keep mine", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("case_id", "answer"), [("s0003", "take theirs"), ("s0004", "keep mine")])
 def test_a_reviewer_takes_over_and_who_lost_the_mask_is_asked(
     served_lab: ServedLab, sign_in: Callable[..., Any], case_id: str, answer: str
 ) -> None:
