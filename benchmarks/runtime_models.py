@@ -8,17 +8,17 @@ of it takes hours on a CPU.
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmarks.page_tables import add_page, write_between_marks
-from benchmarks.untrained_models import FULL, FULL_PATCH, write_untrained_model
+from benchmarks.untrained_models import FULL, write_untrained_model
 from pipeline.anatomy import load_class_map, shipped_configs
 from pipeline.cli.main import main as masksmith
+from training.profile import SmallNetwork
 
 MARK = "bench-runtime"
-THIN = {**FULL, "features_per_stage": [8, 16, 32, 64, 80, 80]}
+TRAINER = "nnUNetTrainer"
+THIN = FULL.model_copy(update={"features": (8, 16, 32, 64, 80, 80)})
 
 
 def main() -> int:
@@ -44,23 +44,15 @@ def main() -> int:
     return code
 
 
-def _write_models(folder: Path, of_parts: Mapping[str, Any]) -> tuple[Path, Path]:
+def _write_models(folder: Path, of_parts: SmallNetwork) -> tuple[Path, Path]:
     class_map = load_class_map(shipped_configs() / "class_map.yaml")
-    parts = {
-        part: [s.name for s in class_map.structures if s.part == part] for part in class_map.parts
-    }
-    for number, names in enumerate(parts.values(), start=291):
-        _write(folder / "whole" / f"Dataset{number}_part", names, 1.5, of_parts)
-    every = [s.name for s in class_map.structures]
-    _write(folder / "fast" / "Dataset297_all", every, 3.0, FULL)
+    for number, part in enumerate(class_map.parts, start=291):
+        names = [each.name for each in class_map.structures if each.part == part]
+        whole = folder / "whole" / f"Dataset{number}_part"
+        write_untrained_model(whole, dict(enumerate(names, 1)), TRAINER, 1.5, of_parts)
+    every = {each.value: each.name for each in class_map.structures}
+    write_untrained_model(folder / "fast" / "Dataset297_all", every, TRAINER, 3.0, FULL)
     return folder / "whole", folder / "fast"
-
-
-def _write(
-    folder: Path, names: list[str], spacing_mm: float, architecture: Mapping[str, Any]
-) -> None:
-    values = dict(enumerate(names, start=1))
-    write_untrained_model(folder, values, "nnUNetTrainer", spacing_mm, architecture, FULL_PATCH)
 
 
 if __name__ == "__main__":

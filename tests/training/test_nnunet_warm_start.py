@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.untrained_models import ARCHITECTURE, NEEDS_IMPORT, NETWORK
+from benchmarks.untrained_models import TINY, build_network
 from training import nnunet_checkpoints
 from training.nnunet_warm_start import carried_over, find_misfit, start_from, take_over_plans
 
@@ -14,12 +14,8 @@ NEW = {"background": 0, "spleen": 1, "aorta": 2, "liver": 3}
 
 def network(classes: int, seed: int, **changes: object) -> torch.nn.Module:
     """Build nnU-Net's own U-Net with random weights."""
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-
     torch.manual_seed(seed)
-    return get_network_from_plans(
-        NETWORK, ARCHITECTURE | changes, NEEDS_IMPORT, 1, classes, deep_supervision=True
-    )
+    return build_network(TINY, classes, deep_supervision=True, **changes)
 
 
 def heads(weights: dict[str, torch.Tensor]) -> list[str]:
