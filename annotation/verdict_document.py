@@ -158,9 +158,11 @@ def apply_verdict_document(
 
 def _heading(document: Any) -> Heading:
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, Mapping) else type(document).__name__
+        found = f"a {type(document).__name__}"
+        if isinstance(document, Mapping):
+            found = repr(str(document["format"])[:60]) if "format" in document else "no format"
         raise VerdictDocumentError(
-            f'no verdict document: expected "format": "{FORMAT}", found {str(found)[:60]!r}; '
+            f'no verdict document: expected "format": "{FORMAT}", found {found}; '
             "export one from the gallery"
         )
     verdicts = document.get("verdicts")

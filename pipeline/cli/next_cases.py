@@ -48,9 +48,8 @@ def command(call: Call, /, round_number: int | None, again: bool, **given: Any) 
     workspace = call.open_workspace()
     number = _round(workspace, round_number)
     asked = again or any(value is not None for value in given.values())
-    choice = None if asked else _kept(workspace, number)
-    if choice is None:
-        choice = _choose(call, workspace, settings, number)
+    kept = None if asked else _kept(workspace, number)
+    choice = _choose(call, workspace, settings, number) if kept is None else kept
     undecided = _undecided(workspace, choice)
     if call.as_json:
         write_json(choice.to_dict() | {"undecided_now": undecided})
@@ -58,6 +57,8 @@ def command(call: Call, /, round_number: int | None, again: bool, **given: Any) 
     if not choice.chosen:
         raise NothingToDo(f"{workspace.path}: no case has anything undecided in what was asked for")
     _write(choice, undecided)
+    if kept is not None:
+        click.echo("note: chosen earlier and kept; --again chooses from what is known now")
 
 
 def _settings(call: Call, given: dict[str, Any]) -> NextCasesSettings:

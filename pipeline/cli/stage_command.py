@@ -92,7 +92,8 @@ def run(stage: Stage, call: Call, flags: Mapping[str, Any]) -> int:
     seconds = time.monotonic() - started
     if not report.outcomes:
         where = f" in {call.workspace_path}" if workspace else ""
-        raise NothingToDo(f"{stage.name}: nothing to do{where}")
+        before = f"; run {' or '.join(stage.after)} first" if stage.after else ""
+        raise NothingToDo(f"{stage.name}: nothing to do{where}{before}")
     if call.as_json:
         place = None if workspace is None else call.workspace_path
         write_json(_document(stage, place, report, seconds))

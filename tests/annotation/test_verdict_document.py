@@ -204,8 +204,9 @@ def test_one_bad_verdict_does_not_stop_the_others(workspace, case, wrong, said):
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "found 'list'"),
-        ({}, "found 'None'"),
+        ([], "found a list;"),
+        ({}, "found no format;"),
+        ({"format": "other"}, "found 'other';"),
         ({"format": "masksmith-verdicts"}, "needs a list"),
         ({"format": "masksmith-verdicts", "verdicts": "many"}, "needs a list"),
         (document_of(version=2), "version 2"),

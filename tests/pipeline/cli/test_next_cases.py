@@ -51,6 +51,8 @@ def test_the_choice_stays_until_it_is_asked_for_again(lab, next_cases):
         lab.say(each["case"], "accept", lab.workspace.in_force(each["case"])["liver"])
     code, second, _ = next_cases()
     assert code == 0
+    assert "kept; --again" in second
+    assert "--again" not in first
 
     def shown(out: str) -> dict[str, str]:
         return {line.split()[0]: line.split()[3] for line in out.splitlines() if line[0] == "s"}

@@ -90,6 +90,15 @@ def test_nothing_to_do_is_3(count, capsys):
     assert "count: nothing to do" in capsys.readouterr().err
 
 
+def test_nothing_to_do_names_what_comes_first(tmp_path, capsys):
+    Workspace.create(tmp_path / "lab")
+    assert front.main(["plausibility", "--workspace", str(tmp_path / "lab")]) == 3
+    said = capsys.readouterr().err
+    assert (
+        f"plausibility: nothing to do in {tmp_path / 'lab'}; run bootstrap or retrain first" in said
+    )
+
+
 def test_what_the_stage_refuses_has_its_own_code(count, capsys):
     assert count("a", "--mode", "fast") == 4
     assert capsys.readouterr().err == "masksmith: error: cannot be fast: x.nii.gz is no CT\n"
