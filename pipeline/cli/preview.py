@@ -18,7 +18,7 @@ from pipeline.cli.ct_and_labels import (
 )
 from pipeline.cli.group import Command
 from pipeline.cli.output import write_json
-from pipeline.cli.output_files import refuse_existing
+from pipeline.cli.output_files import refuse_existing, require_writable
 from pipeline.cli.settings_options import flags_given, options_of
 from pipeline.cli.stage_command import settings_file
 from pipeline.errors import UsageError
@@ -62,11 +62,11 @@ class _Files:
         return self.output.with_suffix(".picks.png")
 
     def refuse(self, *, pick_map: bool) -> None:
-        """Refuse places where something is, or where two pictures would stand.
+        """Refuse places that are taken, that two pictures would share, or that cannot be written.
 
         Raises
         ------
-        UsageError
+        UsageError, BadInput
         """
         others = (self.sheet, self.picks if pick_map else None)
         places = [self.output, *(path for path in others if path is not None)]
@@ -76,6 +76,7 @@ class _Files:
             if path.absolute() in [earlier.absolute() for earlier in places[:number]]:
                 raise UsageError(f"{path}: two pictures would stand there; name two files")
             refuse_existing(path, force=self.force)
+            require_writable(path)
 
 
 def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:

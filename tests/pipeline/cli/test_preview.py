@@ -211,9 +211,7 @@ def test_two_pictures_in_one_place_are_refused(
     assert not picks.exists()
 
 
-@pytest.mark.rendering
 def test_a_place_that_cannot_be_written_is_said(
-    driver: str,
     preview: Callable,
     files: tuple[Path, Path],
     tmp_path: Path,
