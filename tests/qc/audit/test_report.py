@@ -58,6 +58,11 @@ def test_what_counts_as_caught(verdicts, caught) -> None:
     assert is_caught(truth(), verdicts) is caught
 
 
+@pytest.mark.parametrize("reason", ["vena-cava is cut", "the Vena Cava?"])
+def test_names_with_a_hyphen_are_known_in_a_reason(reason) -> None:
+    assert is_caught(truth(wrong=("vena-cava",)), [said("fix", "spleen", reason)])
+
+
 @pytest.fixture
 def made_up(workspace: Workspace, add_case) -> Workspace:
     """Four planted cases: ben caught two of three, anna one of two."""
