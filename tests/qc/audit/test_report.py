@@ -169,6 +169,20 @@ def test_doctor_and_rebuild_know_what_was_removed(made_up: Workspace) -> None:
     assert audit_report(Workspace.open(made_up.path)).people.total == CatchRate(3, 5)
 
 
+def test_what_was_said_of_a_plant_is_never_said_of_a_real_case_of_its_id(
+    made_up: Workspace, add_case
+) -> None:
+    remove_plants(made_up)
+    add_case("p1")
+    about_real = Verdict("p1", "fix", "anna", "spleen")
+    made_up.record_verdicts([about_real])
+    assert examine(made_up) == []
+    assert rebuild(made_up).findings == []
+    again = Workspace.open(made_up.path)
+    assert [verdict.id for verdict in again.ledger.verdicts("p1")] == [about_real.id]
+    assert audit_report(again).people.total == CatchRate(3, 5)
+
+
 def test_an_interrupted_removal_goes_on(made_up: Workspace) -> None:
     kept = audit_report(made_up)
     write_truth(
