@@ -26,7 +26,7 @@ def removed_plants(layout: Layout) -> frozenset[str]:
 
     Their verdicts stay in files, their cases do not.
     """
-    return frozenset(path.stem for path in layout.removed_plants_dir.glob("*.json"))
+    return frozenset(path.stem for path in layout.removed_plants_dir.glob("[!.]*.json"))
 
 
 def removed_verdicts(layout: Layout) -> frozenset[str]:

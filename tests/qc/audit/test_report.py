@@ -183,6 +183,14 @@ def test_what_was_said_of_a_plant_is_never_said_of_a_real_case_of_its_id(
     assert audit_report(again).people.total == CatchRate(3, 5)
 
 
+def test_a_real_case_of_its_id_says_nothing_of_a_plant(made_up: Workspace, add_case) -> None:
+    write_truth(made_up.layout.removed_plants_dir, truth("p9"))  # nobody had decided anything
+    before = audit_report(made_up).people
+    add_case("p9")
+    made_up.record_verdicts([said("fix", "liver", case_id="p9")])
+    assert audit_report(made_up).people == before
+
+
 def test_an_interrupted_removal_goes_on(made_up: Workspace) -> None:
     kept = audit_report(made_up)
     write_truth(
