@@ -75,7 +75,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         if curve.scans:
             mark = "o" if curve.group != "all" else ""
             label = f"{words}, n={curve.scans}: too few for a fit"
-            axes.plot([], [], mark, ls="", ms=4, color=colour, label=label)
+            axes.plot([], [], marker=mark, ls="", ms=4, color=colour, label=label)
         return
     style = "--" if curve.group == "all" else "-"
     r2 = "" if fit.r2 is None else f", r²={fit.r2:.2f}"

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from pipeline.cli.call import SharedOption, call_of, shared_options
 
-HEADINGS = ("Arguments", "Options", "Options of every command")
+HEADINGS = ("Options", "Options of every command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +129,17 @@ class LazyGroup(Group):
 def write_options(
     command: click.Command, context: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    """Write a command's own options and, under another heading, the shared ones."""
+    """Write a command's own options and, under another heading, the shared ones.
+
+    Its arguments click has written by then.
+    """
     records: dict[str, list[tuple[str, str]]] = {name: [] for name in HEADINGS}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and record[1]:
-            records[_heading(parameter)].append(record)
+        if record is not None and record[1] and not isinstance(parameter, click.Argument):
+            heading = HEADINGS[1] if isinstance(parameter, SharedOption) else HEADINGS[0]
+            records[heading].append(record)
     for heading, found in records.items():
         if found:
             with formatter.section(heading):
                 formatter.write_dl(found)
-
-
-def _heading(parameter: click.Parameter) -> str:
-    """Return the heading under which `--help` lists a parameter."""
-    if isinstance(parameter, SharedOption):
-        return HEADINGS[2]
-    return HEADINGS[0] if isinstance(parameter, click.Argument) else HEADINGS[1]

@@ -14,6 +14,7 @@ from pipeline.cli.output_files import (
     LABELS,
     is_label_map,
     refuse_existing,
+    require_writable,
     whole_folder,
     write_label_map,
     write_masks,
@@ -44,6 +45,8 @@ def run_model(call: Call, run: SingleRun, ct: Path, output: Path, *, force: bool
     ------
     UsageError
         If something is there already, before any work.
+    BadInput
+        If nothing can be written there, also before.
     MasksmithError
         If the CT cannot be read, the model is not ready, or the prediction failed; nothing is
         written then.
@@ -52,6 +55,7 @@ def run_model(call: Call, run: SingleRun, ct: Path, output: Path, *, force: bool
     from pipeline.cli.models import passing_workspace, some_workspace
 
     refuse_existing(output, force=force)
+    require_writable(output)
     with some_workspace(call) as lab:
         class_map = lab.layout.class_map_file
         with passing_workspace(class_map) as workspace:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,21 @@ def refuse_existing(output: Path, *, force: bool) -> None:
     if force or not output.exists() or is_empty_folder(output):
         return
     raise UsageError(f"{output}: is there already; name another place, or replace it with --force")
+
+
+def require_writable(output: Path) -> None:
+    """Refuse a place where nothing can be written, before any work; no folder is made for it.
+
+    Raises
+    ------
+    BadInput
+    """
+    nearest = next(folder for folder in output.absolute().parents if os.path.exists(folder))
+    why = "" if os.access(nearest, os.W_OK | os.X_OK) else f"no right to write in {nearest}"
+    if not nearest.is_dir():
+        why = f"{nearest} is a file"
+    if why:
+        raise BadInput(f"{output}: cannot be written ({why}); name a place that may be written")
 
 
 def is_empty_folder(output: Path) -> bool:

@@ -17,6 +17,7 @@ from pipeline.cli.call import Call, call_of
 from pipeline.cli.exit_codes import SOME_FAILED
 from pipeline.cli.group import Command
 from pipeline.cli.output import write_json
+from pipeline.cli.output_files import require_writable
 from pipeline.cli.progress import outcome_line, progress_for
 from pipeline.cli.settings_options import flags_given, options_of
 from pipeline.cli.stage_command import settings_file
@@ -115,6 +116,7 @@ def run(
 @contextmanager
 def _scratch_beside(output: Path) -> Iterator[Path]:
     """Give a hidden folder where the output will stand, so that finished files only move."""
+    require_writable(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".predict-", dir=output.parent) as folder:
         yield Path(folder)

@@ -18,7 +18,7 @@ from pipeline.cli.ct_and_labels import (
 )
 from pipeline.cli.group import Command
 from pipeline.cli.output import write_json
-from pipeline.cli.output_files import refuse_existing
+from pipeline.cli.output_files import refuse_existing, require_writable
 from pipeline.cli.settings_options import flags_given, options_of
 from pipeline.cli.stage_command import settings_file
 from pipeline.errors import UsageError
@@ -41,8 +41,8 @@ TotalSegmentator writes it."""
 
 EPILOG = (
     "Settings: defaults, then configs/preview.yaml, then MASKSMITH_PREVIEW_<FIELD>, then the "
-    "options above; panels and size as in configs/gallery.yaml. Exit: 0 ok, 2 OUT is there "
-    "already, 3 nothing found, 4 bad input, 5 no graphics driver."
+    "options above; panels and size as in configs/gallery.yaml. Exit: 0 ok, 2 OUT, FILE or the "
+    "pick map is there already, 3 nothing found, 4 bad input, 5 no graphics driver."
 )
 
 
@@ -61,6 +61,23 @@ class _Files:
         """The pick map, beside the picture."""
         return self.output.with_suffix(".picks.png")
 
+    def refuse(self, *, pick_map: bool) -> None:
+        """Refuse places that are taken, that two pictures would share, or that cannot be written.
+
+        Raises
+        ------
+        UsageError, BadInput
+        """
+        others = (self.sheet, self.picks if pick_map else None)
+        places = [self.output, *(path for path in others if path is not None)]
+        for number, path in enumerate(places):
+            if path.suffix.lower() != ".png":
+                raise UsageError(f"{path}: expected a file that ends in .png")
+            if path.absolute() in [earlier.absolute() for earlier in places[:number]]:
+                raise UsageError(f"{path}: two pictures would stand there; name two files")
+            refuse_existing(path, force=self.force)
+            require_writable(path)
+
 
 def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
     """Return the command, with one option per field of its settings."""
@@ -73,17 +90,13 @@ def command_of(ref: FileCommandRef, context: click.Context) -> click.Command:
         ["--sheet"], metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
         help="Also CT slices through what is suspected, a .png file.",
     )  # fmt: skip
-    force = click.Option(["--force"], is_flag=True, help="Replace what is at OUT and FILE.")
+    force = click.Option(["--force"], is_flag=True, help="Replace OUT, FILE and the pick map.")
     options = options_of(command.Settings, settings_file(ref.name, call_of(context)))
 
     @click.pass_context
     def callback(
         inner: click.Context, /, output: Path, sheet: Path | None, force: bool, **v: Any
     ) -> None:
-        for path in filter(None, (output, sheet)):
-            if path.suffix.lower() != ".png":
-                raise UsageError(f"{path}: expected a file that ends in .png")
-            refuse_existing(path, force=force)
         files = _Files(v.pop("ct"), v.pop("segmentation"), output, sheet, force)
         run(command, call_of(inner), flags_given(inner, v), files)
 
@@ -95,7 +108,7 @@ def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _File
     """Draw what the files hold and say what was found."""
     from pipeline.cli.predict_plan import preview_style
     from pipeline.stage import load_settings
-    from pipeline.volume import write_file_atomically
+    from pipeline.volume import write_output_file
     from qc.png_encoding import encode_png
     from qc.preview import PreviewSettings, Seen, draw_preview
 
@@ -103,20 +116,18 @@ def run(command: FileCommand, call: Call, flags: Mapping[str, Any], files: _File
     settings = load_settings(command, call.configs_path, flags)
     if not isinstance(settings, PreviewSettings):
         raise TypeError(f"expected PreviewSettings, found {type(settings).__name__}")
-    if settings.pick_map:
-        refuse_existing(files.picks, force=files.force)
+    files.refuse(pick_map=settings.pick_map)
     class_map = class_map_for_files(call, settings.class_map)
     style, driver = preview_style(call.configs_path, class_map[0])
     read = read_ct_and_labels(call, (files.ct, files.segmentation), class_map, ignore_unknown=True)
     seen = Seen(read.name, read.ct, read.grid, read.segmentation, read.facts)
     found = _suspicions(call, settings, seen, style)
     picture = draw_preview(seen, style, driver, found)
-    output.parent.mkdir(parents=True, exist_ok=True)
     if settings.pick_map:
-        write_file_atomically(files.picks, picture.pick_map.png())
+        write_output_file(files.picks, picture.pick_map.png())
     if files.sheet is not None:
         _write_sheet(files.sheet, read, found, class_map[0])
-    write_file_atomically(output, encode_png(picture.pixels, {"case": read.name}))
+    write_output_file(output, encode_png(picture.pixels, {"case": read.name}))
     _say(call, output, (picture, style), found, read)
 
 
@@ -124,14 +135,13 @@ def _write_sheet(
     path: Path, read: CtAndLabels, found: tuple[Finding, ...], class_map: ClassMap
 ) -> None:
     """Draw CT slices through what is suspected."""
-    from pipeline.volume import write_file_atomically
+    from pipeline.volume import write_output_file
     from qc.contact_sheet import SheetScan, draw_contact_sheet, items_of_findings
     from qc.png_encoding import encode_png
 
     scan = SheetScan(read.name, read.ct, read.segmentation.labels, read.grid)
     sheet = draw_contact_sheet(scan, items_of_findings(found, class_map), class_map)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file_atomically(path, encode_png(sheet, {"case": read.name}))
+    write_output_file(path, encode_png(sheet, {"case": read.name}))
 
 
 def _suspicions(

@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,35 +9,9 @@ from pathlib import Path
 from pipeline.errors import BadInput
 from pipeline.transfer.heart_manifest import lendable
 from pipeline.workspace import CaseRecord
+from pipeline.workspace.phases import phase_kind
 
 log = logging.getLogger(__name__)
-# Compared with a phase in small letters without blanks, hyphens and underscores.
-CONTRAST_PHASES = (
-    "arterial",
-    "portal",
-    "venous",
-    "contrast",
-    "enhanced",
-    "late",
-    "delayed",
-    "angio",
-    "cta",
-    "cect",
-    "nephro",
-    "excret",
-)
-NATIVE_PHASES = (
-    "native",
-    "noncontrast",
-    "nocontrast",
-    "precontrast",
-    "withoutcontrast",
-    "unenhanced",
-    "nonenhanced",
-    "plain",
-    "nect",
-    "ncct",
-)
 _COLUMNS = ("contrast", "native")
 
 
@@ -143,11 +116,9 @@ def kind_of(
 
 
 def _kind_by_words(record: CaseRecord) -> tuple[str, str] | None:
-    phase = re.sub(r"[\s_-]", "", (record.case.phase or "").lower())
-    if any(word in phase for word in NATIVE_PHASES):
-        return "native", f"phase {record.case.phase}"
-    if any(word in phase for word in CONTRAST_PHASES):
-        return "contrast", f"phase {record.case.phase}"
+    kind = phase_kind(record.case.phase)
+    if kind is not None:
+        return kind, f"phase {record.case.phase}"
     agent = record.case.meta.get("contrast_agent", "")
     return ("contrast", "contrast agent given") if agent else None
 

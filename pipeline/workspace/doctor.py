@@ -19,7 +19,7 @@ from pipeline.workspace.case_findings import finding_files, read_case_findings
 from pipeline.workspace.digest import digest_of_manifest
 from pipeline.workspace.layout import Layout
 from pipeline.workspace.mask_file import verify_mask
-from pipeline.workspace.planted import removed_plants
+from pipeline.workspace.planted import removed_plants, removed_verdicts
 from pipeline.workspace.verdict_file import read_verdicts, verdict_files
 from pipeline.workspace.workspace import CaseRecord, Workspace
 
@@ -131,7 +131,9 @@ def _examine_ledger(workspace: Workspace) -> Iterator[Finding]:
 
 def _examine_verdicts(workspace: Workspace) -> Iterator[Finding]:
     recorded = {verdict.id for verdict in workspace.ledger.verdicts(planted=True)}
-    taken_out = removed_plants(workspace.layout)
+    known = recorded | removed_verdicts(workspace.layout)
+    there = {case.id for case in workspace.cases(planted=True)}
+    taken_out = removed_plants(workspace.layout) - there
     filed: set[str] = set()
     for path in verdict_files(workspace.layout):
         try:
@@ -141,7 +143,8 @@ def _examine_verdicts(workspace: Workspace) -> Iterator[Finding]:
             continue
         filed |= {verdict.id for verdict in verdicts}
         missing = sum(
-            verdict.id not in recorded and verdict.case_id not in taken_out for verdict in verdicts
+            verdict.id not in known and verdict.case_id not in taken_out
+            for verdict in verdicts
         )
         if missing:
             advice = "'masksmith doctor --rebuild' takes them in"

@@ -1,8 +1,10 @@
 """Planted cases: kept from whatever leaves the house, and known after they were taken out again."""
 
-from pipeline.errors import UsageError
+import json
+
+from pipeline.errors import BadInput, UsageError
 from pipeline.workspace.layout import Layout
-from pipeline.workspace.words import Case
+from pipeline.workspace.words import Case, Verdict
 
 
 def require_real(case: Case) -> None:
@@ -24,4 +26,20 @@ def removed_plants(layout: Layout) -> frozenset[str]:
 
     Their verdicts stay in files, their cases do not.
     """
-    return frozenset(path.stem for path in layout.removed_plants_dir.glob("*.json"))
+    return frozenset(path.stem for path in layout.removed_plants_dir.glob("[!.]*.json"))
+
+
+def removed_verdicts(layout: Layout) -> frozenset[str]:
+    """List the ids of verdicts about planted cases that were taken out.
+
+    By the id of the case alone they cannot be told: a real case may have come in under it since.
+    What is damaged is passed over.
+    """
+    found: set[str] = set()
+    for path in layout.removed_plants_dir.glob("[!.]*.json"):
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
+            found |= {Verdict.from_dict(each).id for each in said}
+        except (OSError, ValueError, KeyError, TypeError, BadInput):
+            continue
+    return frozenset(found)

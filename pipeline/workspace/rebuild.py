@@ -24,7 +24,7 @@ from pipeline.workspace.layout import Layout
 from pipeline.workspace.ledger import Ledger
 from pipeline.workspace.locks import serving_lock
 from pipeline.workspace.mask_file import verify_mask
-from pipeline.workspace.planted import removed_plants
+from pipeline.workspace.planted import removed_plants, removed_verdicts
 from pipeline.workspace.verdict_file import (
     read_verdicts,
     verdict_files,
@@ -134,7 +134,8 @@ def _with_unfiled(workspace: Workspace, contents: Contents) -> list[Verdict]:
         if verdict.case_id not in known | taken_out:
             error = BadInput("a verdict about a case that has no files; its file is kept")
             contents.complain("verdict", verdict.case_id, error)
-    return [verdict for verdict in every if verdict.case_id in known]
+    of_plants = removed_verdicts(workspace.layout)
+    return [each for each in every if each.case_id in known and each.id not in of_plants]
 
 
 def _readable_verdicts(ledger: Ledger) -> tuple[Verdict, ...]:

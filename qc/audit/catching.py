@@ -46,8 +46,11 @@ def _has_mask(truth: PlantTruth, structure: str) -> bool:
 
 
 def _named(names: Iterable[str], reason: str) -> bool:
-    said = f" {' '.join(_WORD.findall(reason.lower()))} "
-    return any(f" {name.replace('_', ' ').lower()} " in said for name in names)
+    return any(_words_of(name) in _words_of(reason) for name in names)
+
+
+def _words_of(text: str) -> str:
+    return f" {' '.join(_WORD.findall(text.lower()))} "
 
 
 def rules_caught(layout: Layout, truth: PlantTruth) -> bool | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.workspace import Verdict, Workspace
+from pipeline.workspace.planted import removed_plants
 from qc.audit.catching import is_caught, rules_caught
 from qc.audit.truth import PlantTruth, all_truths
 from qc.planting import GRADES
@@ -129,7 +130,12 @@ def audit_report(workspace: Workspace, *, count_undecided: bool = False) -> Audi
     """
     layout = workspace.layout
     truths = all_truths(layout)
-    said = {t.case_id: t.verdicts or workspace.ledger.verdicts(t.case_id) for t in truths}
+    removed = removed_plants(layout)
+    # A real case may have come in since under the id of one that was taken out.
+    said = {
+        t.case_id: t.verdicts if t.case_id in removed else workspace.ledger.verdicts(t.case_id)
+        for t in truths
+    }
     reviewers = sorted({verdict.by for verdicts in said.values() for verdict in verdicts})
     looks = tuple(
         Look(truth, by, _caught(truth, said[truth.case_id], by, count_undecided=count_undecided))
@@ -137,10 +143,9 @@ def audit_report(workspace: Workspace, *, count_undecided: bool = False) -> Audi
         for truth in truths
     )
     machine = [Look(truth, "rules", rules_caught(layout, truth)) for truth in truths]
-    removed = sum(1 for _ in layout.removed_plants_dir.glob("[!.]*.json"))
     return AuditReport(
-        planted=len(truths) - removed,
-        removed=removed,
+        planted=len(truths) - len(removed),
+        removed=len(removed),
         people=_catches("everybody", looks),
         reviewers=tuple(_catches(by, [k for k in looks if k.by == by]) for by in reviewers),
         rules=_catches("rules", machine),

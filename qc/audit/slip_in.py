@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.errors import NothingToDo
 from pipeline.workspace import CaseRecord, Mask, Workspace, now_utc, write_case
 from pipeline.workspace.mask_file import write_label_map_masks
+from pipeline.workspace.planted import removed_plants
 from qc.audit.disguise import disguised_case, disguised_id, provenance_like
 from qc.audit.truth import PlantTruth, write_truth
 from qc.planting import (
@@ -85,7 +86,8 @@ def slip_in(workspace: Workspace, request: PlantRequest) -> PlantResult:
     names = [workspace.class_map[name].name for name in request.structures]
     kinds = [kind_named(name) for name in request.kinds] or list(KINDS)
     records = _records(workspace, request)
-    taken = {case.id for case in workspace.cases(planted=True)}
+    # An id that was taken out names that case's verdicts in the report for ever.
+    taken = {case.id for case in workspace.cases(planted=True)} | removed_plants(workspace.layout)
     rng = np.random.default_rng([request.seed, len(taken)])
     planted: list[PlantTruth] = []
     refused: list[str] = []

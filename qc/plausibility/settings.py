@@ -36,8 +36,8 @@ class PlausibilitySettings(StageSettings):
     )
     class_map: str | None = Field(
         None,
-        description="On files: class map of the segmentation, by name or file; none: the 104 "
-        "structures",
+        description="On files: class map of the segmentation, by name or file; none: the "
+        "workspace's, else the settings'",
     )
     phase: str | None = Field(
         None, description="On files: contrast phase, such as native or portal_venous"

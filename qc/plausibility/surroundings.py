@@ -65,8 +65,7 @@ def pieces_apart_mm(scene: CaseScene, measured: Measured, piece: Piece) -> float
     starts = np.array([side.start for side in box])
     points = []
     for each in (measured.pieces[0], piece):
-        at = np.linalg.solve(scene.grid.affine[:3, :3], each.place_mm - scene.grid.affine[:3, 3])
-        index = np.rint(at).astype(int) - starts
+        index = np.rint(_voxels_of(each.place_mm, scene)).astype(int) - starts
         mine = np.argwhere(labelled == labelled[tuple(index)]) + starts
         points.append(to_world(mine.astype(float), scene.grid))
     away, _ = cKDTree(points[0]).query(points[1])
@@ -75,10 +74,16 @@ def pieces_apart_mm(scene: CaseScene, measured: Measured, piece: Piece) -> float
 
 
 def _inside_box(points: NDArray[np.float64], box: Box, scene: CaseScene) -> NDArray[np.bool_]:
-    index = (points - scene.grid.affine[:3, 3]) @ np.linalg.inv(scene.grid.affine[:3, :3]).T
+    index = _voxels_of(points, scene)
     low = np.array([side.start - 0.5 for side in box])
     high = np.array([side.stop - 0.5 for side in box])
     return np.asarray(((index > low) & (index < high)).all(axis=1))
+
+
+def _voxels_of(points: NDArray[np.float64], scene: CaseScene) -> NDArray[np.float64]:
+    """Turn world points (..., 3) into voxels of the scene, whole ones at voxel centres."""
+    back = np.linalg.inv(scene.grid.affine[:3, :3])
+    return np.asarray((points - scene.grid.affine[:3, 3]) @ back.T)
 
 
 def surface_mm(scene: CaseScene, name: str) -> NDArray[np.float64]:

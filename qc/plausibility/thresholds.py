@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pipeline.anatomy import shipped_configs, vertebra_number
 from pipeline.errors import BadInput
+from pipeline.workspace.phases import phase_kind
 
 
 class _Row(BaseModel):
@@ -291,8 +292,9 @@ def fits(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _first(rows: tuple[Phased, ...], structure: str, phase: str | None) -> Phased | None:
+    names = {phase, phase_kind(phase)}
     for row in rows:
-        if fits(structure, row.structures) and (not row.phases or phase in row.phases):
+        if fits(structure, row.structures) and (not row.phases or names & set(row.phases)):
             return row
     return None
 

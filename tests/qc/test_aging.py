@@ -1,6 +1,7 @@
 """Which scans count for a structure over age, and what is said of the others."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +156,12 @@ def test_the_figure_shows_the_sexes_in_their_colours(workspace, tmp_path):
         near = (np.abs(picture - colour).max(axis=2) < 6).sum()
         assert near > 100
     assert (picture[:5] == 255).all()
+
+
+def test_too_few_for_a_fit_are_drawn_without_a_warning(workspace, tmp_path, recwarn):
+    study = aging_study(workspace, REQUEST)
+    write_aging(study, [replace(curve, fit=None) for curve in study.curves()], tmp_path)
+    assert [str(each.message) for each in recwarn if "line" in str(each.message)] == []
 
 
 def test_many_structures_get_a_figure_each(workspace, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.workspace import Finding
+from pipeline.workspace.phases import phase_kind
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
@@ -50,9 +51,10 @@ def _finding(
 def _phase(scene: CaseScene, thresholds: Thresholds) -> Iterator[Finding]:
     """Compare the aorta with the contrast phase that the case is said to have."""
     density, phase, measured = scene.density(_AORTA), scene.context.phase, scene.get(_AORTA)
-    if density is None or measured is None or phase is None:
+    kind = phase_kind(phase)
+    if density is None or measured is None or phase is None or kind is None:
         return
-    native = phase == "native"
+    native = kind == "native"
     limit = thresholds["aorta_native_hu" if native else "aorta_contrast_hu"]
     agrees = density.median_hu <= limit if native else density.median_hu >= limit
     if agrees:

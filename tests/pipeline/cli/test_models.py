@@ -190,6 +190,13 @@ def prepared(masksmith, tmp_path):
     return ct, labels
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(masksmith, prepared, tmp_path,
+                                                                   capsys):  # fmt: skip
+    ct = tmp_path / "ct.nii.gz"
+    assert masksmith("models", "run", "bad", "-i", str(ct), "-o", str(ct / "out.nii.gz")) == 4
+    assert "out.nii.gz: cannot be written" in capsys.readouterr().err
+
+
 def test_a_run_writes_a_label_map_on_the_grid_of_the_ct(masksmith, prepared, tmp_path, capsys):
     _, labels = prepared
     out = tmp_path / "made" / "out.nii.gz"

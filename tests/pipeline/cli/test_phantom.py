@@ -43,3 +43,8 @@ def test_the_same_seed_gives_the_same_bodies_with_and_without_masks(tmp_path, ca
 def test_a_spacing_no_scanner_has_is_refused_in_one_line(tmp_path, capsys):
     assert main(["phantom", str(tmp_path), "--spacing-mm", "0.01"]) == 2
     assert "expected three of 0.3 to 20 mm" in capsys.readouterr().err
+
+
+def test_the_help_names_an_argument_once(capsys):
+    assert main(["phantom", "--help"]) == 0
+    assert capsys.readouterr().out.count("The folder to write into") == 1

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.anatomy import class_map_path, shipped_configs
 from pipeline.cli.main import main
 from pipeline.phantom import BodySettings
 from pipeline.volume import Grid, write_nifti
+from pipeline.workspace import Workspace
 from tests.fixtures.dicom_series import write_ct_series
 
 COARSE = BodySettings(
@@ -151,3 +153,21 @@ def test_a_segmentation_of_another_grid_is_refused(files, body, plausibility):
 def test_a_ct_without_a_segmentation_is_refused(files, capsys):
     assert main(["plausibility", "-i", str(files / "series")]) == 2
     assert "also give --segmentation PATH" in capsys.readouterr().err
+
+
+def test_in_a_workspace_files_mean_what_its_class_map_says(files, body, plausibility, monkeypatch):
+    file = class_map_path("totalsegmentator_v2", shipped_configs())
+    lab = Workspace.create(files / "lab", file)
+    monkeypatch.setenv("MASKSMITH_WORKSPACE", str(lab.path))
+    labels = np.zeros(body.labels.shape, np.uint8)
+    for first in (10, 24):  # in two pieces
+        labels[first : first + 6, 20:26, 20:26] = lab.class_map["urinary_bladder"].value
+    write_nifti(files / "seg.nii.gz", labels, body.grid)
+
+    def named(*words):
+        both = (files / "series", files / "seg.nii.gz", "--json", "--rules", "pieces")
+        (found,) = figures(plausibility(*both, *words)[1])["details"]
+        return found["structures"]
+
+    assert named() == ["urinary_bladder"]
+    assert named("--class-map", "masksmith_104") == ["vertebrae_L2"]

@@ -110,6 +110,11 @@ def test_a_structure_that_was_not_found_is_an_empty_mask_without_a_mean(models, 
     assert values["sacrum"] == {"volume_ml": 0.0, "mean_hu": None}
 
 
+def test_a_place_that_cannot_be_written_is_refused(models, ct_file, capsys):
+    assert predict(ct_file, ct_file / "out.nii.gz", models=models) == 4
+    assert "out.nii.gz: cannot be written" in capsys.readouterr().err
+
+
 def test_what_is_there_from_the_same_is_kept_and_all_else_is_refused(
     models, ct_file, tmp_path, capsys
 ):

@@ -195,3 +195,28 @@ def test_a_pick_map_that_is_there_is_not_replaced_without_being_told(
     assert preview(*files, tmp_path / "seen.png", "--pick-map") == 2
     assert "seen.picks.png" in capsys.readouterr().err
     assert picks.read_bytes() == b"somebody's"
+
+
+def test_two_pictures_in_one_place_are_refused(
+    preview: Callable,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output, picks = tmp_path / "seen.png", tmp_path / "seen.picks.png"
+    assert preview(*files, output, "--sheet", str(output)) == 2
+    assert preview(*files, output, "--sheet", str(picks), "--pick-map") == 2
+    assert "seen.picks.png: two pictures would stand there" in capsys.readouterr().err
+    assert not output.exists()
+    assert not picks.exists()
+
+
+def test_a_place_that_cannot_be_written_is_said(
+    preview: Callable,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").touch()
+    assert preview(*files, tmp_path / "file" / "seen.png") == 4
+    assert "seen.png: cannot be written" in capsys.readouterr().err

@@ -58,6 +58,11 @@ def test_what_counts_as_caught(verdicts, caught) -> None:
     assert is_caught(truth(), verdicts) is caught
 
 
+@pytest.mark.parametrize("reason", ["vena-cava is cut", "the Vena Cava?"])
+def test_names_with_a_hyphen_are_known_in_a_reason(reason) -> None:
+    assert is_caught(truth(wrong=("vena-cava",)), [said("fix", "spleen", reason)])
+
+
 @pytest.fixture
 def made_up(workspace: Workspace, add_case) -> Workspace:
     """Four planted cases: ben caught two of three, anna one of two."""
@@ -162,6 +167,28 @@ def test_doctor_and_rebuild_know_what_was_removed(made_up: Workspace) -> None:
     assert [finding.kind for finding in examine(made_up)] == []
     assert rebuild(made_up).findings == []
     assert audit_report(Workspace.open(made_up.path)).people.total == CatchRate(3, 5)
+
+
+def test_what_was_said_of_a_plant_is_never_said_of_a_real_case_of_its_id(
+    made_up: Workspace, add_case
+) -> None:
+    remove_plants(made_up)
+    add_case("p1")
+    about_real = Verdict("p1", "fix", "anna", "spleen")
+    made_up.record_verdicts([about_real])
+    assert examine(made_up) == []
+    assert rebuild(made_up).findings == []
+    again = Workspace.open(made_up.path)
+    assert [verdict.id for verdict in again.ledger.verdicts("p1")] == [about_real.id]
+    assert audit_report(again).people.total == CatchRate(3, 5)
+
+
+def test_a_real_case_of_its_id_says_nothing_of_a_plant(made_up: Workspace, add_case) -> None:
+    write_truth(made_up.layout.removed_plants_dir, truth("p9"))  # nobody had decided anything
+    before = audit_report(made_up).people
+    add_case("p9")
+    made_up.record_verdicts([said("fix", "liver", case_id="p9")])
+    assert audit_report(made_up).people == before
 
 
 def test_an_interrupted_removal_goes_on(made_up: Workspace) -> None:

@@ -16,7 +16,7 @@ from pipeline.workspace.doctor import examine
 from pipeline.workspace.lineage_walk import light_masks
 from pipeline.workspace.rebuild import rebuild
 from pipeline.workspace.status import workspace_status
-from qc.audit import PlantRequest, slip_in
+from qc.audit import PlantRequest, audit_report, remove_plants, slip_in
 from qc.audit.truth import read_truths
 from qc.gallery import chosen_records
 from qc.page import write_page
@@ -158,6 +158,17 @@ def test_the_same_request_twice_plants_other_errors(abdomens: Workspace) -> None
     [first], [second] = (slip_in(abdomens, request).planted for _ in range(2))
     assert first.details["seed"] != second.details["seed"]
     assert first.case_id != second.case_id
+
+
+def test_an_id_that_was_taken_out_is_never_given_again(abdomens: Workspace) -> None:
+    request = PlantRequest(count=3, grades=("medium",), kinds=("eroded",))
+    first = {truth.case_id for truth in slip_in(abdomens, request).planted}
+    remove_plants(abdomens)
+    second = {truth.case_id for truth in slip_in(abdomens, request).planted}
+    assert len(first) == len(second) == 3
+    assert not first & second
+    report = audit_report(abdomens)
+    assert (report.planted, report.removed) == (3, 3)
 
 
 def test_what_cannot_be_planted_is_said_and_the_rest_goes_on(abdomens: Workspace) -> None:

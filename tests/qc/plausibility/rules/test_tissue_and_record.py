@@ -1,5 +1,7 @@
 """Faults that the CT or the record shows: tissue, leaks, borders, overlaps, sudden changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -22,6 +24,20 @@ def test_an_aorta_with_contrast_in_a_native_case_is_doubted(faults):
     assert found[0].figures["median_hu"] > 90
     late = [f for f in faults.say("density", phase="arterial") if f.kind == "phase_doubtful"]
     assert late == []
+
+
+@pytest.mark.parametrize("phase", ["Native", "non-contrast", "NCCT"])
+def test_native_has_many_names(faults, phase):
+    said = [faults.say("density", phase=each) for each in ("native", phase)]
+    assert [f.figures for f in said[1]] == [f.figures for f in said[0]] != []
+
+
+def test_a_phase_that_says_nothing_of_contrast_is_no_reason_for_doubt(faults):
+    ct = np.where(faults.mask("aorta"), np.int16(40), faults.body.ct)
+    dark = replace(faults, body=replace(faults.body, ct=ct))
+    for phase, expected in (("arterial", True), ("thorax", False), (None, False)):
+        found = [f.kind for f in dark.say("density", phase=phase)]
+        assert ("phase_doubtful" in found) is expected
 
 
 def test_rules_of_density_are_silent_without_a_ct(faults):
