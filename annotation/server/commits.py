@@ -16,7 +16,7 @@ from typing import Any
 
 from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
-from annotation.server.agreement import is_aside, is_blind
+from annotation.revision_marks import is_aside, is_blind
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
 from annotation.server.volumes import Volumes
