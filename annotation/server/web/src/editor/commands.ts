@@ -100,7 +100,7 @@ export class Commands {
 
   private look(part: Partial<Editor["state"]>): void {
     this.set(part);
-    this.editor.redraw();
+    this.editor.picture.redraw();
   }
 
   private tool(tool: Tool): void {
@@ -124,7 +124,7 @@ export class Commands {
   }
 
   private scroll(slices: number): void {
-    const under = this.editor.brush?.view.plane.name ?? this.state.mainPlane;
+    const under = this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane;
     this.editor.scroll(under, slices);
   }
 
@@ -211,12 +211,12 @@ export class Commands {
   }
 
   private fillBetween(): void {
-    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    const plane = PLANES[this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane];
     this.wholeStructure("fill between slices", (volume, value) => fillBetween(volume, plane, value, wholeBox(volume.dims)));
   }
 
   private fillOutline(): void {
-    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    const plane = PLANES[this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane];
     this.wholeStructure("fill the outline", (volume, value) => {
       const slice = this.editor.scene?.at[plane.w] ?? 0;
       return fillOutline(volume, plane, slicesAround(slice, this.state.slices, volume.dims[plane.w]), value);
@@ -273,7 +273,7 @@ export class Commands {
   // ---- looking
 
   private huLimit(): void {
-    const { scene, brush } = this.editor;
+    const { scene, picture: { brush } } = this.editor;
     if (this.state.hu) return this.set({ hu: null });
     if (!scene || !brush) return this.editor.say("Point at what the pencil shall draw on, then press T.", "warn");
     const at = clampVoxel(scene.grid.dims, brush.view.voxelAt(brush.brush.x, brush.brush.y));
@@ -293,14 +293,14 @@ export class Commands {
 
   private centre(): void {
     this.editor.centre();
-    if (this.editor.scene) for (const view of Object.values(this.editor.views)) view.centreOn(this.editor.scene.at);
-    this.editor.redraw();
+    if (this.editor.scene) for (const view of Object.values(this.editor.picture.views)) view.centreOn(this.editor.scene.at);
+    this.editor.picture.redraw();
   }
 
   private changePlane(): void {
     const at = PLANE_ORDER.indexOf(this.state.mainPlane);
     this.set({ mainPlane: PLANE_ORDER[(at + 1) % PLANE_ORDER.length] });
-    requestAnimationFrame(() => this.editor.redraw());
+    requestAnimationFrame(() => this.editor.picture.redraw());
   }
 
   private nextFinding(): void {

@@ -3,11 +3,9 @@
 import { ActivityTimer } from "../activity/timer.ts";
 import { type BlindTask, blindTask } from "../api/blind.ts";
 import type { Session } from "../api/workbench.ts";
-import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
-import { type Drawing, paletteOf } from "../display/slice.ts";
-import { greyTable, type HuWindow, presetsOf } from "../display/windows.ts";
-import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
-import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
+import { type HuWindow, presetsOf } from "../display/windows.ts";
+import { clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
+import { PLANES, type PlaneName } from "../geometry/planes.ts";
 import { History, isDeed } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
@@ -15,6 +13,7 @@ import type { Target } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
 import { CaseLoader } from "./case-loader.ts";
 import { lookAgain } from "./look-again.ts";
+import { Picture } from "./picture.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
 import { type EditorState, initialState, panelAfter } from "./state.ts";
@@ -30,33 +29,23 @@ export class Editor implements DeskListener {
   readonly log = new StrokeLog();
   /** Whether this person may draw on where somebody else does. */
   readonly mayTakeOver: boolean;
-  readonly views: Record<PlaneName, PlaneView>;
+  readonly picture: Picture;
   scene: Scene | null = null;
   blind: BlindTask | null = null;
-  brush: { view: PlaneView; brush: Brush } | null = null;
   /** Called after voxels changed and the hand rests. */
   onRest: () => void = () => undefined;
   onShownCase: () => void = () => undefined;
   private readonly visited: string[] = [];
   private readonly render: () => void;
-  private readonly grey: Uint8Array;
-  private palette: Uint8Array = new Uint8Array(65536 * 3);
-  private frame = 0;
-  private changedSince = Infinity;
-  private wantsAll = false;
-  private changedBox: Box | null = null;
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
     this.mayTakeOver = ["reviewer", "admin"].includes(session.role);
     this.presets = presetsOf(session.windows);
     this.state = initialState(this.presets[0]);
-    this.grey = greyTable(this.presets[0]);
     this.loader = new CaseLoader(render);
     this.desk = new SavingDesk(session, this);
-    this.views = Object.fromEntries(
-      PLANE_ORDER.map((name) => [name, new PlaneView(PLANES[name], elements[name])]),
-    ) as Record<PlaneName, PlaneView>;
+    this.picture = new Picture(this, elements);
   }
 
   // ---- cases
@@ -83,11 +72,9 @@ export class Editor implements DeskListener {
 
   private show(scene: Scene): void {
     this.scene = scene;
-    this.palette = paletteOf(scene.entries);
     this.changes.clear();
     if (!scene.info.blind && this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
-    for (const view of Object.values(this.views)) view.resetLook();
-    this.redraw();
+    this.picture.begin(scene);
     this.onShownCase();
   }
 
@@ -157,11 +144,11 @@ export class Editor implements DeskListener {
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();
     if (!scene.info.blind) history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
-    this.redraw();
+    this.picture.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
       if (entry.takenBy) this.sayTaken(entry, entry.takenBy);
-      this.redraw();
+      this.picture.redraw();
       this.render();
     }).catch((error: unknown) => this.say(String(error), "error")).finally(() => scene === this.scene && this.loader.prefetch(scene.info.next_case));
   }
@@ -228,7 +215,7 @@ export class Editor implements DeskListener {
     if (!this.scene) return;
     this.settleTime();
     this.desk.keep(this.scene, change);
-    this.redrawBox(change.box);
+    this.picture.redrawBox(change.box);
     this.onRest();
     this.render();
   }
@@ -256,15 +243,14 @@ export class Editor implements DeskListener {
 
   setWindow(window: HuWindow): void {
     this.state.window = window;
-    greyTable(window, this.grey);
-    this.redraw();
+    this.picture.setWindow(window);
   }
 
   goTo(voxel: Triple): void {
     if (!this.scene) return;
     const inside = clampVoxel(this.scene.grid.dims, voxel);
     inside.forEach((place, axis) => (this.scene!.at[axis] = place));
-    this.ask();
+    this.picture.redrawAbove();
     this.render();
   }
 
@@ -282,56 +268,10 @@ export class Editor implements DeskListener {
     this.goTo([0, 1, 2].map((axis) => (box[axis] + box[axis + 3] - 1) >> 1) as Triple);
   }
 
-  get drawing(): Drawing {
-    const { opacity, outlineOnly, hidden } = this.state;
-    return { grey: this.grey, palette: this.palette, active: this.scene?.active?.value ?? 0, opacity, outlineOnly, hidden };
-  }
-
   huAt(voxel: Triple): number | null {
     const dims = this.scene?.grid.dims;
     if (!this.scene || !dims || voxel.some((place, axis) => place < 0 || place >= dims[axis])) return null;
     return this.scene.ct[indexOf(dims, voxel)];
-  }
-
-  // ---- the picture
-
-  redraw(): void {
-    this.wantsAll = true;
-    this.ask();
-  }
-
-  /** `since`: the moment of the event that changed it. */
-  redrawBox(box: Box | null, since = performance.now()): void {
-    this.changedBox = boxUnion(this.changedBox, box);
-    this.changedSince = Math.min(this.changedSince, since);
-    this.ask();
-  }
-
-  /** Crosshair and brush only. */
-  redrawAbove(): void {
-    this.ask();
-  }
-
-  private ask(): void {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => this.paint());
-  }
-
-  private paint(): void {
-    this.frame = 0;
-    const { scene } = this;
-    if (!scene) return;
-    const shown: Shown = { dims: scene.grid.dims, spacingMm: scene.grid.spacingMm, ct: scene.ct, labels: scene.volume.labels, at: scene.at, drawing: this.drawing };
-    const box = this.changedBox;
-    for (const view of Object.values(this.views)) {
-      if (this.wantsAll || view.isBehind(scene.at)) view.draw(shown);
-      else if (box) view.draw(shown, box);
-      view.drawAbove(this.brush?.view === view ? this.brush.brush : null);
-    }
-    if (box && !this.wantsAll) this.log.drawn(performance.now() - this.changedSince);
-    this.changedSince = Infinity;
-    this.wantsAll = false;
-    this.changedBox = null;
   }
 
   // ---- what the desk says
@@ -375,7 +315,7 @@ export class Editor implements DeskListener {
   }
 
   maskChanged(): void {
-    this.redraw();
+    this.picture.redraw();
     this.onRest();
     this.render();
   }
