@@ -114,6 +114,8 @@ def test_left_for_later_it_meets_no_other_draft(
     until(page, "document.getElementById('blind')?.textContent === 'Blind: spleen'")
     again = human(corrected, "s0001", "liver")[1:]
     assert [(mask.voxels, mask.provenance.about.get("blind")) for mask in again] == [(drawn, "yes")]
+    about = again[0].provenance.about
+    assert (about["strokes"], float(about["seconds"]) > 0) == ("1", True)
 
     page.goto(f"{server.address}/editor.html?debug#s0001/liver")
     until(page, "window.__editor?.scene?.active?.isOpen && !window.__editor.scene.info.blind")

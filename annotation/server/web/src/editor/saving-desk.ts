@@ -89,10 +89,11 @@ export class SavingDesk implements Listener {
 
   /** Take up the drafts of a case that an earlier page left unfinished. */
   async resume(scene: Scene): Promise<void> {
-    if (scene.info.blind) return;
-    for (const { structure, work } of this.begun.of(scene.info.id)) {
-      const entry = scene.named(structure);
-      if (!entry) continue;
+    const begun = scene.entries.flatMap((entry) => {
+      const work = this.begun.workIn(scene.targetOf(entry));
+      return work ? [{ entry, work }] : [];
+    });
+    for (const { entry, work } of begun) {
       await this.open(scene, entry);
       if (entry.strokes === 0) continue;
       entry.ownStrokes += work.strokes;
