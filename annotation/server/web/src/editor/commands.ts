@@ -12,6 +12,8 @@ import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint
 import type { Decision } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
 import type { Editor } from "./editor.ts";
+import { isOtherInForce } from "./look-again.ts";
+import { SENDING_MS } from "./saving-desk.ts";
 import { type Entry, spoken } from "./scene.ts";
 import { nextRadius, type Panel, type Tool } from "./state.ts";
 
@@ -161,6 +163,16 @@ export class Commands {
     this.editor.scene?.setLocked(entry, false);
     this.editor.activate(entry, true);
     this.editor.say(`${spoken(entry.name)} is not accepted any more; its mask is as it was.`, "ok");
+    void this.warnOfOlder(entry).catch(() => undefined); // without a network nothing is known yet
+  }
+
+  /** A mask that was accepted before this one is in force again, and not on the screen. */
+  private async warnOfOlder(entry: Entry): Promise<void> {
+    const { scene, desk } = this.editor;
+    if (!scene) return;
+    await desk.outbox.untilSent(SENDING_MS, scene.targetOf(entry));
+    if (!(await isOtherInForce(scene, entry)) || entry !== this.active || entry.state === "accepted") return;
+    this.editor.say(`The ${spoken(entry.name)} accepted before counts again, not the one you see. Enter accepts this one; R brings the other.`, "warn");
   }
 
   flag(reason: string): void {

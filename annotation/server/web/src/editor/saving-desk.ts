@@ -27,7 +27,8 @@ export interface DeskListener {
 
 const draftOf = ({ blind }: Target): "draft" | "blind draft" => (blind ? "blind draft" : "draft");
 const RENEW_MS = 60_000;
-const SENDING_MS = 10_000;
+/** For what may still be on its way. */
+export const SENDING_MS = 10_000;
 
 export class SavingDesk implements Listener {
   readonly outbox: Outbox;
