@@ -23,8 +23,11 @@ export class AssignBar {
     this.done = done;
   }
 
+  /** Other lines were ticked: who shall have them is asked anew. */
   async begin(): Promise<void> {
     this.said = null;
+    this.choice = "";
+    this.among.clear();
     try {
       this.accounts = await people();
     } catch (error) {
