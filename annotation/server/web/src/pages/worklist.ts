@@ -36,7 +36,6 @@ class WorklistPage {
     setInterval(() => void this.load(), REFRESH_MS);
     void this.load();
     void this.sendLeftBehind();
-    window.addEventListener("online", () => void this.sendLeftBehind());
   }
 
   private async sendLeftBehind(): Promise<void> {
