@@ -8,6 +8,7 @@ import { fillBetween } from "../paint/fill-between.ts";
 import { fillOutline, slicesAround } from "../paint/fill-outline.ts";
 import { rangeAround } from "../paint/grow.ts";
 import type { Change } from "../paint/recorder.ts";
+import { errorWords } from "../look/error-words.ts";
 import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint/whole-structure.ts";
 import type { Decision } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
@@ -250,7 +251,7 @@ export class Commands {
       const revisions = await revisionsOf(scene.info.id, entry.name);
       if (this.state.panel === panel) this.set({ panel: { ...panel, revisions } });
     } catch (error) {
-      this.editor.say(`revisions: ${String(error instanceof Error ? error.message : error)}`, "error");
+      this.editor.say(`revisions: ${errorWords(error)}`, "error");
     }
     this.editor.changed();
   }
@@ -266,7 +267,7 @@ export class Commands {
       if (this.active !== entry) return this.editor.say(`${spoken(entry.name)} was left before the copy came: nothing changed.`, "warn");
       if (crop) this.wholeStructure("copy", (volume, value) => replaceWith(volume, value, crop.box, crop.mask));
     } catch (error) {
-      this.editor.say(`copy: ${String(error instanceof Error ? error.message : error)}`, "error");
+      this.editor.say(`copy: ${errorWords(error)}`, "error");
     }
   }
 

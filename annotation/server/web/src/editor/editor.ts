@@ -2,10 +2,11 @@
 
 import { ActivityTimer } from "../activity/timer.ts";
 import { type BlindTask, blindTask } from "../api/blind.ts";
-import type { Session } from "../api/workbench.ts";
+import { isReviewer, type Session } from "../api/workbench.ts";
 import { type HuWindow, presetsOf } from "../display/windows.ts";
 import { clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
 import { PLANES, type PlaneName } from "../geometry/planes.ts";
+import { errorWords } from "../look/error-words.ts";
 import { History, isDeed } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
@@ -40,7 +41,7 @@ export class Editor implements DeskListener {
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
-    this.mayTakeOver = ["reviewer", "admin"].includes(session.role);
+    this.mayTakeOver = isReviewer(session);
     this.presets = presetsOf(session.windows);
     this.state = initialState(this.presets[0]);
     this.loader = new CaseLoader(render);
@@ -63,7 +64,7 @@ export class Editor implements DeskListener {
       this.activate(wanted ?? scene.toCheck[0] ?? scene.entries[0] ?? null, true);
       await this.desk.resume(scene);
     } catch (error) {
-      if (this.state.loading === id) this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
+      if (this.state.loading === id) this.say(`${id}: ${errorWords(error)}`, "error");
     } finally {
       if (this.state.loading === id) this.state.loading = null;
       this.render();
@@ -85,7 +86,7 @@ export class Editor implements DeskListener {
       if (this.blind) await this.openCase(this.blind.case, this.blind.structure, this.blind);
       else location.assign("./index.html");
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error), "error");
+      this.say(errorWords(error), "error");
     }
   }
 

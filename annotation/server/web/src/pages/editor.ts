@@ -9,6 +9,7 @@ import { bindingOf, repeats, takesText } from "../keys/keymap.ts";
 import { bottomBar, topBar } from "../editor/bars.ts";
 import { chooses } from "../editor/choices.ts";
 import { Commands } from "../editor/commands.ts";
+import { errorWords } from "../look/error-words.ts";
 import { Editor } from "../editor/editor.ts";
 import { sidePanel } from "../editor/panels.ts";
 import { PointerTools } from "../editor/pointer.ts";
@@ -138,5 +139,5 @@ function listenToTheWorld(editor: Editor): void {
 }
 
 void start().catch((error: unknown) => {
-  element("notice").textContent = error instanceof Error ? error.message : String(error);
+  element("notice").textContent = errorWords(error);
 });
