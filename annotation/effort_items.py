@@ -15,6 +15,9 @@ absent
 checked
     Any other verdict: a person's own mask accepted, a mask sent back, a case excluded. It takes
     time and gives no mask.
+
+A mask drawn a second time, blind, is none of these: it measures agreement and no proposal is
+done with by it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from annotation.revision_marks import is_blind
 from pipeline.workspace import Mask, Origin, Verdict, Workspace
 from pipeline.workspace.in_force import (
     accepted_ids,
@@ -134,7 +138,9 @@ class _Reader:
         names = set(self.names)
         known = {mask.id: mask for mask in masks}
         for mask in masks:
-            if mask.origin in PERSONS and mask.structure in names:
+            if mask.origin not in PERSONS or mask.structure not in names:
+                continue
+            if not is_blind(self.saved[mask.id]):
                 self.items.append(self._saved(self.saved[mask.id]))
         accepted = map(accepted_ids, verdicts_by_structure(verdicts).values())
         standing = {mask_ids[-1] for mask_ids in accepted if mask_ids}

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from annotation.ancestry import is_made_of
 from annotation.person import person_or_login
 from annotation.verdict_csv import VerdictFile, VerdictFileError, read_verdict_csv
 from annotation.verdict_request import VerdictRequest, VerdictResult, decision_of
@@ -106,20 +107,10 @@ class _Desk:
 
         An accepted mask stays in force until its correction is accepted as well.
         """
-        by_id = {each.id: each for each in self.masks}
         found = [m for m in self.masks if seen and m.id.startswith(seen.lower())]
         if mask is None or len(found) != 1 or len(seen or "") < _SHORTEST_MASK_ID:
             return None
-        ancestors, known = list(found[0].provenance.parents), set[str]()
-        while ancestors:
-            parent = by_id.get(ancestors.pop())
-            if parent is None or parent.id in known or parent.structure != mask.structure:
-                continue
-            if parent.id == mask.id:
-                return found[0]
-            known.add(parent.id)
-            ancestors.extend(parent.provenance.parents)
-        return None
+        return found[0] if is_made_of(found[0], mask, self.masks) else None
 
     def later_than(self, request: VerdictRequest, structure: str | None) -> Verdict | None:
         """Return what somebody decided about a structure after the request was made, if so."""

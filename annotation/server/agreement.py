@@ -14,6 +14,7 @@ from itertools import combinations
 from statistics import mean
 from typing import Any, Literal
 
+from annotation.revision_marks import is_aside, is_blind
 from pipeline.errors import MasksmithError
 from pipeline.workspace import Mask, Workspace
 from pipeline.workspace.mask_change import MaskChange, mask_change
@@ -46,16 +47,6 @@ class BlindTask:
     case_id: str
     structure: str
     base: str
-
-
-def is_blind(mask: Mask) -> bool:
-    """Tell whether a mask was drawn without the first answer in sight."""
-    return "blind" in mask.provenance.about
-
-
-def is_aside(mask: Mask) -> bool:
-    """Tell whether a mask changed as a neighbour was drawn, while somebody else drew on it."""
-    return "aside" in mask.provenance.about
 
 
 def readings(masks: Iterable[Mask]) -> Iterator[Reading]:

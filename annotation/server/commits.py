@@ -14,9 +14,10 @@ from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
+from annotation.ancestry import is_made_of
 from annotation.effort_items import PERSONS
 from annotation.patches import NOTHING, Patch
-from annotation.server.agreement import is_aside, is_blind
+from annotation.revision_marks import is_aside, is_blind
 from annotation.server.drafts import DraftKey, Drafts, DraftState
 from annotation.server.refusals import Refusal, conflict
 from annotation.server.volumes import Volumes
@@ -254,9 +255,14 @@ def _with(record: CaseRecord, mask: Mask) -> CaseRecord:
 
 
 def _rival(record: CaseRecord, structure: str, base: str) -> Mask | None:
-    """Give the mask of a person, or an accepted one, that took the place of the base."""
+    """Give the mask of a person, or an accepted one, that took the place of the base.
+
+    An accepted mask that the base itself was drawn over took nobody's place: it was there before.
+    """
     now = record.in_force().get(structure)
     if now is None or now.id == base or is_aside(now):
+        return None
+    if base and is_made_of(find_mask(record, structure, base), now, record.masks):
         return None
     accepted = accepted_ids(verdicts_by_structure(record.verdicts).get(structure, ()))
     return now if now.origin in PERSONS or now.id in accepted else None

@@ -67,6 +67,16 @@ def test_a_neighbour_drawn_over_is_untimed_not_done_in_0_s(lab):
     assert (after.median_s, after.mean_s) == (before.median_s, before.mean_s)
 
 
+def test_a_mask_drawn_once_more_blind_is_no_correction(lab):
+    spleen = lab.mask("s2", "spleen", cube(4))
+    before = effort_report(lab.workspace)
+    about = {"seconds": "900.0", "strokes": "3", "blind": "yes"}
+    made = {"origin": "human", "maker": "person:anna", "parents": (spleen.id,)}
+    lab.mask("s2", "spleen", cube(3), **made, about=about)
+    after = effort_report(lab.workspace)
+    assert (after.total, after.pace, after.paper) == (before.total, before.pace, before.paper)
+
+
 def test_rounds_are_in_order_and_add_up(lab):
     report = effort_report(lab.workspace)
     assert [group.name for group in report.groups] == ["nothing", "bootstrap", "round 1"]

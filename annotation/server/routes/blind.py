@@ -16,6 +16,7 @@ from annotation.server.people import Person
 from annotation.server.progress import persons_masks
 from annotation.server.workbench import Workbench
 from pipeline.workspace import Mask
+from pipeline.workspace.in_force import is_excluded
 
 router = APIRouter()
 _MOST_COUNTED = 20
@@ -60,8 +61,9 @@ def _tasks(bench: Workbench, person: Person) -> list[BlindTask]:
     def is_in_force(mask: Mask) -> bool:
         if not bench.may_edit(person, mask.case_id):
             return False
-        now = bench.desk.record(mask.case_id, mask.structure).in_force().get(mask.structure)
-        return now is not None and now.id == mask.id
+        record = bench.desk.record(mask.case_id, mask.structure)
+        now = record.in_force().get(mask.structure)
+        return now is not None and now.id == mask.id and not is_excluded(record.verdicts)
 
     masks, share = persons_masks(bench.workspace), bench.settings.blind_share
     return list(islice(blind_tasks(masks, person.name, share, is_in_force), _MOST_COUNTED + 1))

@@ -5,6 +5,7 @@ import pytest
 
 from annotation.server.agreement import blind_tasks, readings
 from annotation.server.progress import persons_masks
+from annotation.verdicts import VerdictRequest, decide
 from pipeline.workspace import Finding, write_findings
 
 BOX = (slice(20, 22), slice(8, 20), slice(10, 22))
@@ -162,3 +163,11 @@ def test_who_may_not_change_a_case_draws_nothing_blind_in_it(blind_bench, browse
     blind_bench.assignments.assign(["s0001"], "anna", "rita")
     assert ben.get("/api/blind").status_code == 204
     assert ben.post(f"/api/cases/{LIVER}/lease", json={"blind": base}).status_code == 403
+
+
+def test_a_case_that_was_left_out_is_not_drawn_once_more(blind_bench, browse, lab) -> None:
+    anna = browse("anna")
+    draw(anna, lab.in_force("s0001")["liver"].id, 2)
+    assert anna.get("/api/blind").status_code == 200
+    decide(lab, [VerdictRequest("s0001", "exclude_case", reason="too noisy", by="rita")])
+    assert anna.get("/api/blind").status_code == 204

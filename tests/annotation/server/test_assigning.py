@@ -109,6 +109,10 @@ def test_a_reviewer_assigns_ticked_lines(
     assert assigned(many) == {"s0001": "anna", "s0003": "anna"}
     assert page.locator("tbody tr", has_text="s0003").locator("td").last.inner_text() == "anna"
     assert page.locator(".assign").count() == 0
+    first.click()
+    page.wait_for_selector("#assign-to option[value='person:ben']", state="attached")
+    assert page.input_value("#assign-to") == ""
+    assert page.locator(".assign button.main").is_disabled(), "nobody was chosen for this one yet"
 
 
 def test_by_keyboard_and_what_is_refused_is_named(

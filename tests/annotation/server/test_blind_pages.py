@@ -7,9 +7,8 @@ import pytest
 
 from pipeline.workspace import Mask, Workspace
 from tests.fixtures.browser import until
-from tests.fixtures.workbench import add_people, drag, wait_until_saved
+from tests.fixtures.workbench import add_people, add_stroke, voxels_of, wait_until_saved
 
-IN_LIVER = "window.__editor.scene.named('liver').voxels"
 VALUES = "[...new Set(window.__editor.scene.volume.labels)].sort((a, b) => a - b)"
 
 
@@ -57,7 +56,7 @@ def test_offered_drawn_and_kept_beside(
     begin(page, server, "2 masks to draw once more, blind")
     assert page.inner_text("#blind") == "Blind: liver"
     assert page.locator(".structure").count() == 1
-    until(page, f"{IN_LIVER} === {12**3}")
+    until(page, f"window.__editor.scene.named('liver').voxels === {12**3}")
     liver = corrected.class_map["liver"].value
     assert page.evaluate(VALUES) == [0, liver]
     assert "s0001" not in page.inner_text("#head")
@@ -67,7 +66,8 @@ def test_offered_drawn_and_kept_beside(
         page.keyboard.press("Escape")
         until(page, "document.getElementById('notice').textContent === ''")
         assert page.locator("#panel.open").count() == 0
-    drawn = stroke(page, -90)
+    drawn = add_stroke(page, "liver")
+    wait_until_saved(page)
     page.keyboard.press("Enter")
     until(page, "document.getElementById('blind')?.textContent === 'Blind: spleen'")
     until(page, "window.__editor.scene.active.isOpen")
@@ -95,7 +95,8 @@ def test_left_for_later_it_meets_no_other_draft(
 ) -> None:
     page = sign_in(server, "ben")
     begin(page, server, "2 masks")
-    drawn = stroke(page, -90)
+    drawn = add_stroke(page, "liver")
+    wait_until_saved(page)
     page.keyboard.press("Backspace")
     page.wait_for_url("**/index.html")
     assert len(human(corrected, "s0001", "liver")) == 1
@@ -103,32 +104,24 @@ def test_left_for_later_it_meets_no_other_draft(
     # The same person draws on the mask itself, and leaves that unfinished too.
     page.goto(f"{server.address}/editor.html?debug#s0001/liver")
     until(page, "window.__editor?.scene?.active?.isOpen || false")
-    assert page.evaluate(IN_LIVER) == human(corrected, "s0001", "liver")[0].voxels
-    ordinary = stroke(page, 60)
+    assert voxels_of(page, "liver") == human(corrected, "s0001", "liver")[0].voxels
+    ordinary = add_stroke(page, "liver", down=150)
+    wait_until_saved(page)
 
     begin(page, server, "2 masks")
-    assert page.evaluate(IN_LIVER) == drawn
+    assert voxels_of(page, "liver") == drawn
     page.keyboard.press("Enter")
     until(page, "document.getElementById('blind')?.textContent === 'Blind: spleen'")
-    masks = human(corrected, "s0001", "liver")
-    assert [(m.voxels, m.provenance.about.get("blind")) for m in masks[1:]] == [(drawn, "yes")]
+    again = human(corrected, "s0001", "liver")[1:]
+    assert [(mask.voxels, mask.provenance.about.get("blind")) for mask in again] == [(drawn, "yes")]
+    about = again[0].provenance.about
+    assert (about["strokes"], float(about["seconds"]) > 0) == ("1", True)
 
     page.goto(f"{server.address}/editor.html?debug#s0001/liver")
     until(page, "window.__editor?.scene?.active?.isOpen && !window.__editor.scene.info.blind")
-    assert page.evaluate(IN_LIVER) == ordinary
+    assert voxels_of(page, "liver") == ordinary
     page.keyboard.press("Enter")
     until(page, "window.__editor.scene.named('liver').locked")
     wait_until_saved(page)
     now = Workspace.open(corrected.path).in_force("s0001")["liver"]
     assert (now.voxels, now.provenance.maker) == (ordinary, "person:ben")
-
-
-def stroke(page: Any, down: float) -> int:
-    """Draw a short line beside the middle of the main plane; give the voxels of the liver then."""
-    before = page.evaluate(IN_LIVER)
-    box = page.locator(".plane.main").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    drag(page, [(x - 120, y + down), (x - 20, y + down + 30)])
-    until(page, f"{IN_LIVER} > {before}")
-    wait_until_saved(page)
-    return int(page.evaluate(IN_LIVER))

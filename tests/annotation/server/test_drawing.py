@@ -212,6 +212,30 @@ def test_an_accepted_mask_stays_in_force(anna, lab) -> None:
     assert lab.in_force("s0001")["liver"].id == base
 
 
+def test_who_draws_on_over_an_accepted_mask_meets_no_rival(anna, lab) -> None:
+    """An acceptance was taken back: the one before it holds again, and is nobody's rival."""
+    from annotation.verdicts import VerdictRequest, decide
+
+    def say(decision: str, **more: str) -> None:
+        (result,) = decide(
+            lab, [VerdictRequest("s0001", decision, structure="liver", by="rita", **more)]
+        )
+        assert result.status == "done", result.note
+
+    accepted = base_of(lab)
+    say("accept")
+    anna.stroke(LIVER, 1, BOX, FULL, accepted)
+    drawn = anna.commit(LIVER, 1, accepted).json()["mask_id"]
+    say("accept", mask_id=drawn)
+    say("fix", mask_id=drawn)
+    assert lab.in_force("s0001")["liver"].id == accepted
+    anna.stroke(LIVER, 1, BOX, np.zeros_like(FULL), drawn)
+    done = anna.commit(LIVER, 1, drawn)
+    assert (done.status_code, done.json()["in_force"]) == (201, False)
+    say("accept", mask_id=done.json()["mask_id"])
+    assert lab.in_force("s0001")["liver"].id == done.json()["mask_id"]
+
+
 BODIES = [
     (bytes(60), "", 200),
     (bytes(59), "", 422),

@@ -9,6 +9,7 @@ import pytest
 from pipeline.workspace import Workspace
 from tests.fixtures.browser import until
 from tests.fixtures.workbench import (
+    add_stroke,
     draw_stroke,
     in_force,
     on_screen,
@@ -16,6 +17,7 @@ from tests.fixtures.workbench import (
     wait_until_saved,
 )
 
+NOTICE = "(window.__editor.state.notice?.words ?? '')"
 IN_LIVER = "window.__editor.scene.named('liver').voxels"
 TYPE_AT_ONCE = """keys => {
     for (let at = 0; at < keys.length; at += 2)
@@ -124,6 +126,33 @@ def test_undo_takes_an_acceptance_back(
     page.evaluate("window.__editor.leaveCase()")
     wait_until_saved(page)
     assert len(Workspace.open(lab.path).masks("s0001", "liver")) == 3
+
+
+def test_taken_back_the_mask_accepted_before_counts_and_the_page_says_so(
+    lab: Workspace, server: Any, sign_in: Callable[..., Any]
+) -> None:
+    page = sign_in(server)
+    open_editor(page, server, "s0001", "liver")
+    page.keyboard.press("Enter")
+    until(page, "window.__editor.scene.active.name !== 'liver'")
+    page.click("[data-structure=liver]")
+    page.keyboard.press("l")
+    add_stroke(page, "liver")
+    page.keyboard.press("Enter")
+    until(page, "window.__editor.scene.active.name !== 'liver'")
+    page.keyboard.press("Control+z")
+    until(
+        page, "window.__editor.state.notice?.words.startsWith('The liver accepted before counts')"
+    )
+    assert Workspace.open(lab.path).in_force("s0001")["liver"].origin == "model"
+
+    drawn = add_stroke(page, "liver", down=150)
+    page.keyboard.press("Enter")
+    until(page, "window.__editor.scene.active.name !== 'liver'")
+    wait_until_saved(page)
+    assert page.locator("#panel.open").count() == 0, "the mask accepted before is no rival"
+    now = Workspace.open(lab.path).accepted("s0001")["liver"]
+    assert (now.origin, now.voxels) == ("human", drawn)
 
 
 def test_a_refused_verdict_does_not_stay_on_the_page(

@@ -9,7 +9,7 @@ from annotation.server.leases import Assignments
 from annotation.server.server_store import ServerStore
 from pipeline.workspace import Workspace
 from tests.fixtures.browser import until
-from tests.fixtures.workbench import add_people, drag, open_editor
+from tests.fixtures.workbench import add_people, draw_stroke, open_editor
 
 IN_LIVER = "window.__editor.scene.named('liver').voxels"
 NOTICE = "document.getElementById('notice').textContent"
@@ -23,11 +23,6 @@ def server(lab: Workspace, serve: Callable[..., Any]) -> Any:
     return serve(lab.path)
 
 
-def middle(page: Any) -> tuple[float, float]:
-    box = page.locator(".plane.main").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
 def test_others_may_look_and_are_told_whose_it_is(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:
@@ -39,8 +34,7 @@ def test_others_may_look_and_are_told_whose_it_is(
     page.wait_for_selector("#read-only")
     assert page.inner_text("#read-only") == "read only: ben has this case"
     before = page.evaluate(IN_LIVER)
-    x, y = middle(page)
-    drag(page, [(x - 120, y - 90), (x - 20, y - 60)])
+    draw_stroke(page)
     until(page, f"{NOTICE}.startsWith('read only: ben has this case')")
     page.keyboard.press("Escape")
     for key in ("Enter", "x", "a", "u", "r", "s"):
@@ -69,6 +63,5 @@ def test_whose_it_is_and_reviewers_draw(
     open_editor(page, server, "s0001", "liver")
     assert page.locator("#read-only").count() == 0
     before = page.evaluate(IN_LIVER)
-    x, y = middle(page)
-    drag(page, [(x - 120, y - 90), (x - 20, y - 60)])
+    draw_stroke(page)
     until(page, f"{IN_LIVER} > {before}")

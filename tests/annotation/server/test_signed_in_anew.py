@@ -10,9 +10,14 @@ from annotation.server.server_store import ServerStore
 from benchmarks.served import PASSWORD
 from pipeline.workspace import Workspace
 from tests.fixtures.browser import until
-from tests.fixtures.workbench import add_people, drag, open_editor, wait_until_saved
+from tests.fixtures.workbench import (
+    add_people,
+    add_stroke,
+    open_editor,
+    voxels_of,
+    wait_until_saved,
+)
 
-IN_LIVER = "window.__editor.scene.named('liver').voxels"
 SAVED = "document.getElementById('saved').textContent"
 
 
@@ -27,16 +32,6 @@ def sign_in_beside(page: Any, address: str, name: str) -> None:
     other.close()
 
 
-def stroke(page: Any, down: float) -> int:
-    """Draw a short line; give the voxels of the liver then."""
-    before = page.evaluate(IN_LIVER)
-    box = page.locator(".plane.main").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    drag(page, [(x - 120, y + down), (x - 20, y + down + 30)])
-    until(page, f"{IN_LIVER} > {before}")
-    return int(page.evaluate(IN_LIVER))
-
-
 @pytest.mark.slow
 def test_strokes_go_on_and_never_in_another_name(
     lab: Workspace, serve: Callable[..., Any], sign_in: Callable[..., Any]
@@ -46,10 +41,10 @@ def test_strokes_go_on_and_never_in_another_name(
     page = sign_in(server, "anna")
     open_editor(page, server, "s0001", "liver")
     sign_in_beside(page, server.address, "anna")
-    stroke(page, -90)
+    add_stroke(page, "liver")
     wait_until_saved(page)
     sign_in_beside(page, server.address, "ben")
-    drawn = stroke(page, 60)
+    drawn = add_stroke(page, "liver", down=150)
     until(page, f"{SAVED} === 'signed out, 1 edit kept here'")
     sign_in_beside(page, server.address, "anna")
     page.evaluate("window.__editor.desk.outbox.retry()")
@@ -71,7 +66,7 @@ def test_a_case_given_away_meanwhile_keeps_what_was_drawn(
     page = sign_in(server, "anna")
     open_editor(page, server, "s0001", "liver")
     assignments.assign(["s0001"], "ben", "rita")
-    drawn = stroke(page, -90)
+    drawn = add_stroke(page, "liver")
     until(page, f"{SAVED} === '1 edit kept here, not sent'")
     said = page.inner_text("#notice")
     assert said.startswith("liver: you may not change this case: it is assigned to somebody else")
@@ -80,4 +75,4 @@ def test_a_case_given_away_meanwhile_keeps_what_was_drawn(
     page.reload()
     until(page, "window.__editor?.scene?.named('liver')?.isOpen || false")
     wait_until_saved(page)
-    assert page.evaluate(IN_LIVER) == drawn
+    assert voxels_of(page, "liver") == drawn

@@ -120,6 +120,9 @@ export async function renewSession(user: string): Promise<boolean> {
   return true;
 }
 
+/** Whether this person assigns cases and may draw where somebody else does. */
+export const isReviewer = ({ role }: Pick<Session, "role">): boolean => ["reviewer", "admin"].includes(role);
+
 export function structuresOf(session: Session): StructureOfMap[] {
   const map = session.class_map;
   return Array.isArray(map) ? map : map.structures;

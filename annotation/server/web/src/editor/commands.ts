@@ -8,10 +8,13 @@ import { fillBetween } from "../paint/fill-between.ts";
 import { fillOutline, slicesAround } from "../paint/fill-outline.ts";
 import { rangeAround } from "../paint/grow.ts";
 import type { Change } from "../paint/recorder.ts";
+import { errorWords } from "../look/error-words.ts";
 import { bodyMiddle, keepLargest, mirrored, replaceWith, smooth } from "../paint/whole-structure.ts";
 import type { Decision } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
 import type { Editor } from "./editor.ts";
+import { isOtherInForce } from "./look-again.ts";
+import { SENDING_MS } from "./saving-desk.ts";
 import { type Entry, spoken } from "./scene.ts";
 import { nextRadius, type Panel, type Tool } from "./state.ts";
 
@@ -100,7 +103,7 @@ export class Commands {
 
   private look(part: Partial<Editor["state"]>): void {
     this.set(part);
-    this.editor.redraw();
+    this.editor.picture.redraw();
   }
 
   private tool(tool: Tool): void {
@@ -124,7 +127,7 @@ export class Commands {
   }
 
   private scroll(slices: number): void {
-    const under = this.editor.brush?.view.plane.name ?? this.state.mainPlane;
+    const under = this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane;
     this.editor.scroll(under, slices);
   }
 
@@ -161,6 +164,16 @@ export class Commands {
     this.editor.scene?.setLocked(entry, false);
     this.editor.activate(entry, true);
     this.editor.say(`${spoken(entry.name)} is not accepted any more; its mask is as it was.`, "ok");
+    void this.warnOfOlder(entry).catch(() => undefined); // without a network nothing is known yet
+  }
+
+  /** A mask that was accepted before this one is in force again, and not on the screen. */
+  private async warnOfOlder(entry: Entry): Promise<void> {
+    const { scene, desk } = this.editor;
+    if (!scene) return;
+    await desk.outbox.untilSent(SENDING_MS, scene.targetOf(entry));
+    if (!(await isOtherInForce(scene, entry)) || entry !== this.active || entry.state === "accepted") return;
+    this.editor.say(`The ${spoken(entry.name)} accepted before counts again, not the one you see. Enter accepts this one; R brings the other.`, "warn");
   }
 
   flag(reason: string): void {
@@ -211,12 +224,12 @@ export class Commands {
   }
 
   private fillBetween(): void {
-    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    const plane = PLANES[this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane];
     this.wholeStructure("fill between slices", (volume, value) => fillBetween(volume, plane, value, wholeBox(volume.dims)));
   }
 
   private fillOutline(): void {
-    const plane = PLANES[this.editor.brush?.view.plane.name ?? this.state.mainPlane];
+    const plane = PLANES[this.editor.picture.brush?.view.plane.name ?? this.state.mainPlane];
     this.wholeStructure("fill the outline", (volume, value) => {
       const slice = this.editor.scene?.at[plane.w] ?? 0;
       return fillOutline(volume, plane, slicesAround(slice, this.state.slices, volume.dims[plane.w]), value);
@@ -238,7 +251,7 @@ export class Commands {
       const revisions = await revisionsOf(scene.info.id, entry.name);
       if (this.state.panel === panel) this.set({ panel: { ...panel, revisions } });
     } catch (error) {
-      this.editor.say(`revisions: ${String(error instanceof Error ? error.message : error)}`, "error");
+      this.editor.say(`revisions: ${errorWords(error)}`, "error");
     }
     this.editor.changed();
   }
@@ -254,7 +267,7 @@ export class Commands {
       if (this.active !== entry) return this.editor.say(`${spoken(entry.name)} was left before the copy came: nothing changed.`, "warn");
       if (crop) this.wholeStructure("copy", (volume, value) => replaceWith(volume, value, crop.box, crop.mask));
     } catch (error) {
-      this.editor.say(`copy: ${String(error instanceof Error ? error.message : error)}`, "error");
+      this.editor.say(`copy: ${errorWords(error)}`, "error");
     }
   }
 
@@ -273,7 +286,7 @@ export class Commands {
   // ---- looking
 
   private huLimit(): void {
-    const { scene, brush } = this.editor;
+    const { scene, picture: { brush } } = this.editor;
     if (this.state.hu) return this.set({ hu: null });
     if (!scene || !brush) return this.editor.say("Point at what the pencil shall draw on, then press T.", "warn");
     const at = clampVoxel(scene.grid.dims, brush.view.voxelAt(brush.brush.x, brush.brush.y));
@@ -293,14 +306,14 @@ export class Commands {
 
   private centre(): void {
     this.editor.centre();
-    if (this.editor.scene) for (const view of Object.values(this.editor.views)) view.centreOn(this.editor.scene.at);
-    this.editor.redraw();
+    if (this.editor.scene) for (const view of Object.values(this.editor.picture.views)) view.centreOn(this.editor.scene.at);
+    this.editor.picture.redraw();
   }
 
   private changePlane(): void {
     const at = PLANE_ORDER.indexOf(this.state.mainPlane);
     this.set({ mainPlane: PLANE_ORDER[(at + 1) % PLANE_ORDER.length] });
-    requestAnimationFrame(() => this.editor.redraw());
+    requestAnimationFrame(() => this.editor.picture.redraw());
   }
 
   private nextFinding(): void {

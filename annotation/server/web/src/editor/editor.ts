@@ -2,12 +2,11 @@
 
 import { ActivityTimer } from "../activity/timer.ts";
 import { type BlindTask, blindTask } from "../api/blind.ts";
-import type { Session } from "../api/workbench.ts";
-import { type Brush, PlaneView, type Shown } from "../display/plane-view.ts";
-import { type Drawing, paletteOf } from "../display/slice.ts";
-import { greyTable, type HuWindow, presetsOf } from "../display/windows.ts";
-import { type Box, boxUnion, clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
-import { PLANE_ORDER, PLANES, type PlaneName } from "../geometry/planes.ts";
+import { isReviewer, type Session } from "../api/workbench.ts";
+import { type HuWindow, presetsOf } from "../display/windows.ts";
+import { clampVoxel, indexOf, type Triple } from "../geometry/grid.ts";
+import { PLANES, type PlaneName } from "../geometry/planes.ts";
+import { errorWords } from "../look/error-words.ts";
 import { History, isDeed } from "../paint/history.ts";
 import type { Change } from "../paint/recorder.ts";
 import type { Conflict, SaveState } from "../saving/outbox.ts";
@@ -15,6 +14,7 @@ import type { Target } from "../saving/outbox-item.ts";
 import { whyNot } from "./allowed.ts";
 import { CaseLoader } from "./case-loader.ts";
 import { lookAgain } from "./look-again.ts";
+import { Picture } from "./picture.ts";
 import { type Entry, Scene, shelfOf, spoken } from "./scene.ts";
 import { type DeskListener, SavingDesk } from "./saving-desk.ts";
 import { type EditorState, initialState, panelAfter } from "./state.ts";
@@ -30,33 +30,23 @@ export class Editor implements DeskListener {
   readonly log = new StrokeLog();
   /** Whether this person may draw on where somebody else does. */
   readonly mayTakeOver: boolean;
-  readonly views: Record<PlaneName, PlaneView>;
+  readonly picture: Picture;
   scene: Scene | null = null;
   blind: BlindTask | null = null;
-  brush: { view: PlaneView; brush: Brush } | null = null;
   /** Called after voxels changed and the hand rests. */
   onRest: () => void = () => undefined;
   onShownCase: () => void = () => undefined;
   private readonly visited: string[] = [];
   private readonly render: () => void;
-  private readonly grey: Uint8Array;
-  private palette: Uint8Array = new Uint8Array(65536 * 3);
-  private frame = 0;
-  private changedSince = Infinity;
-  private wantsAll = false;
-  private changedBox: Box | null = null;
 
   constructor(session: Session, elements: Record<PlaneName, HTMLElement>, render: () => void) {
     this.render = render;
-    this.mayTakeOver = ["reviewer", "admin"].includes(session.role);
+    this.mayTakeOver = isReviewer(session);
     this.presets = presetsOf(session.windows);
     this.state = initialState(this.presets[0]);
-    this.grey = greyTable(this.presets[0]);
     this.loader = new CaseLoader(render);
     this.desk = new SavingDesk(session, this);
-    this.views = Object.fromEntries(
-      PLANE_ORDER.map((name) => [name, new PlaneView(PLANES[name], elements[name])]),
-    ) as Record<PlaneName, PlaneView>;
+    this.picture = new Picture(this, elements);
   }
 
   // ---- cases
@@ -74,7 +64,7 @@ export class Editor implements DeskListener {
       this.activate(wanted ?? scene.toCheck[0] ?? scene.entries[0] ?? null, true);
       await this.desk.resume(scene);
     } catch (error) {
-      if (this.state.loading === id) this.say(`${id}: ${error instanceof Error ? error.message : String(error)}`, "error");
+      if (this.state.loading === id) this.say(`${id}: ${errorWords(error)}`, "error");
     } finally {
       if (this.state.loading === id) this.state.loading = null;
       this.render();
@@ -83,11 +73,9 @@ export class Editor implements DeskListener {
 
   private show(scene: Scene): void {
     this.scene = scene;
-    this.palette = paletteOf(scene.entries);
     this.changes.clear();
     if (!scene.info.blind && this.visited.at(-1) !== scene.info.id) this.visited.push(scene.info.id);
-    for (const view of Object.values(this.views)) view.resetLook();
-    this.redraw();
+    this.picture.begin(scene);
     this.onShownCase();
   }
 
@@ -98,7 +86,7 @@ export class Editor implements DeskListener {
       if (this.blind) await this.openCase(this.blind.case, this.blind.structure, this.blind);
       else location.assign("./index.html");
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error), "error");
+      this.say(errorWords(error), "error");
     }
   }
 
@@ -157,11 +145,11 @@ export class Editor implements DeskListener {
     if (entry.window) this.setWindow({ name: entry.window.name, lowHu: entry.window.low_hu, highHu: entry.window.high_hu });
     if (centre) this.centre();
     if (!scene.info.blind) history.replaceState(null, "", `#${encodeURIComponent(scene.info.id)}/${encodeURIComponent(entry.name)}`);
-    this.redraw();
+    this.picture.redraw();
     this.render();
     void this.desk.open(scene, entry).then(() => {
       if (entry.takenBy) this.sayTaken(entry, entry.takenBy);
-      this.redraw();
+      this.picture.redraw();
       this.render();
     }).catch((error: unknown) => this.say(String(error), "error")).finally(() => scene === this.scene && this.loader.prefetch(scene.info.next_case));
   }
@@ -228,7 +216,7 @@ export class Editor implements DeskListener {
     if (!this.scene) return;
     this.settleTime();
     this.desk.keep(this.scene, change);
-    this.redrawBox(change.box);
+    this.picture.redrawBox(change.box);
     this.onRest();
     this.render();
   }
@@ -256,15 +244,14 @@ export class Editor implements DeskListener {
 
   setWindow(window: HuWindow): void {
     this.state.window = window;
-    greyTable(window, this.grey);
-    this.redraw();
+    this.picture.setWindow(window);
   }
 
   goTo(voxel: Triple): void {
     if (!this.scene) return;
     const inside = clampVoxel(this.scene.grid.dims, voxel);
     inside.forEach((place, axis) => (this.scene!.at[axis] = place));
-    this.ask();
+    this.picture.redrawAbove();
     this.render();
   }
 
@@ -282,56 +269,10 @@ export class Editor implements DeskListener {
     this.goTo([0, 1, 2].map((axis) => (box[axis] + box[axis + 3] - 1) >> 1) as Triple);
   }
 
-  get drawing(): Drawing {
-    const { opacity, outlineOnly, hidden } = this.state;
-    return { grey: this.grey, palette: this.palette, active: this.scene?.active?.value ?? 0, opacity, outlineOnly, hidden };
-  }
-
   huAt(voxel: Triple): number | null {
     const dims = this.scene?.grid.dims;
     if (!this.scene || !dims || voxel.some((place, axis) => place < 0 || place >= dims[axis])) return null;
     return this.scene.ct[indexOf(dims, voxel)];
-  }
-
-  // ---- the picture
-
-  redraw(): void {
-    this.wantsAll = true;
-    this.ask();
-  }
-
-  /** `since`: the moment of the event that changed it. */
-  redrawBox(box: Box | null, since = performance.now()): void {
-    this.changedBox = boxUnion(this.changedBox, box);
-    this.changedSince = Math.min(this.changedSince, since);
-    this.ask();
-  }
-
-  /** Crosshair and brush only. */
-  redrawAbove(): void {
-    this.ask();
-  }
-
-  private ask(): void {
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => this.paint());
-  }
-
-  private paint(): void {
-    this.frame = 0;
-    const { scene } = this;
-    if (!scene) return;
-    const shown: Shown = { dims: scene.grid.dims, spacingMm: scene.grid.spacingMm, ct: scene.ct, labels: scene.volume.labels, at: scene.at, drawing: this.drawing };
-    const box = this.changedBox;
-    for (const view of Object.values(this.views)) {
-      if (this.wantsAll || view.isBehind(scene.at)) view.draw(shown);
-      else if (box) view.draw(shown, box);
-      view.drawAbove(this.brush?.view === view ? this.brush.brush : null);
-    }
-    if (box && !this.wantsAll) this.log.drawn(performance.now() - this.changedSince);
-    this.changedSince = Infinity;
-    this.wantsAll = false;
-    this.changedBox = null;
   }
 
   // ---- what the desk says
@@ -375,7 +316,7 @@ export class Editor implements DeskListener {
   }
 
   maskChanged(): void {
-    this.redraw();
+    this.picture.redraw();
     this.onRest();
     this.render();
   }

@@ -3,6 +3,7 @@
 import { blindCase, type BlindTask } from "../api/blind.ts";
 import { caseInfo, type CaseInfo, casePath } from "../api/workbench.ts";
 import { ask, ApiError } from "../api/http.ts";
+import { errorWords } from "../look/error-words.ts";
 import type { Labels } from "../display/slice.ts";
 
 export interface LoadedCase {
@@ -80,7 +81,7 @@ async function answer(message: ToWorker): Promise<void> {
     say({ kind: "opened", id, loaded }, [loaded.ct.buffer, loaded.labels.buffer as ArrayBuffer]);
   } catch (error) {
     const status = error instanceof ApiError ? error.status : 0;
-    say({ kind: "failed", id, status, why: error instanceof Error ? error.message : String(error) });
+    say({ kind: "failed", id, status, why: errorWords(error) });
   }
 }
 

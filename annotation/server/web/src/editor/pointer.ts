@@ -42,8 +42,8 @@ export class PointerTools {
 
   /** The brush as it is set now, where the pointer was last. */
   refresh(): void {
-    if (this.editor.brush?.view !== this.view) return;
-    this.showBrush(this.editor.brush.brush.x, this.editor.brush.brush.y, false);
+    if (this.editor.picture.brush?.view !== this.view) return;
+    this.showBrush(this.editor.picture.brush.brush.x, this.editor.picture.brush.brush.y, false);
   }
 
   private down(event: PointerEvent): void {
@@ -81,7 +81,7 @@ export class PointerTools {
     const voxel = clampVoxel(scene.grid.dims, this.view.voxelAt(x, y));
     log.point(scene.grid, scene.ct, voxel);
     const box = stroke.to(voxel);
-    if (box) this.editor.redrawBox(box, since);
+    if (box) this.editor.picture.redrawBox(box, since);
   }
 
   private isOutside(voxel: Triple): boolean {
@@ -98,7 +98,7 @@ export class PointerTools {
     } else if (gesture?.kind === "pan") {
       this.view.pan(x - gesture.x, y - gesture.y);
       Object.assign(gesture, { x, y });
-      editor.redraw();
+      editor.picture.redraw();
     } else if (gesture?.kind === "window") {
       editor.setWindow(dragged(gesture.from, x - gesture.x, y - gesture.y));
       editor.changed();
@@ -118,10 +118,10 @@ export class PointerTools {
   }
 
   private left(): void {
-    if (this.gesture || this.editor.brush?.view !== this.view) return;
-    this.editor.brush = null;
+    if (this.gesture || this.editor.picture.brush?.view !== this.view) return;
+    this.editor.picture.brush = null;
     this.editor.state.under = null;
-    this.editor.redrawAbove();
+    this.editor.picture.redrawAbove();
     this.editor.changed();
   }
 
@@ -156,7 +156,7 @@ export class PointerTools {
     const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? turn * 32 : turn;
     if (event.ctrlKey || event.metaKey) {
       this.view.zoom(Math.exp(-pixels * ZOOM_PER_PIXEL), event.offsetX, event.offsetY);
-      editor.redraw();
+      editor.picture.redraw();
     } else if (event.shiftKey) {
       editor.state.radiusMm = nextRadius(editor.state.radiusMm, pixels < 0 ? 1 : -1);
       editor.changed();
@@ -182,14 +182,14 @@ export class PointerTools {
     const hu = editor.huAt(voxel);
     const under = hu === null ? null : scene.withValue(scene.volume.labels[indexOf(scene.grid.dims, voxel)]);
     state.under = hu === null ? null : { name: under ? spoken(under.name) : "—", hu };
-    editor.brush = {
+    editor.picture.brush = {
       view: this.view,
       brush: {
         x, y, radiusMm: state.radiusMm, isCross: picks || state.tool === "grow",
         colour: state.tool === "eraser" ? "#e0604c" : (scene.active?.colour ?? "#c9d1d8"), words: this.cursorWords(hu),
       },
     };
-    editor.redrawAbove();
+    editor.picture.redrawAbove();
     editor.changed();
   }
 

@@ -27,7 +27,8 @@ export interface DeskListener {
 
 const draftOf = ({ blind }: Target): "draft" | "blind draft" => (blind ? "blind draft" : "draft");
 const RENEW_MS = 60_000;
-const SENDING_MS = 10_000;
+/** For what may still be on its way. */
+export const SENDING_MS = 10_000;
 
 export class SavingDesk implements Listener {
   readonly outbox: Outbox;
@@ -89,10 +90,11 @@ export class SavingDesk implements Listener {
 
   /** Take up the drafts of a case that an earlier page left unfinished. */
   async resume(scene: Scene): Promise<void> {
-    if (scene.info.blind) return;
-    for (const { structure, work } of this.begun.of(scene.info.id)) {
-      const entry = scene.named(structure);
-      if (!entry) continue;
+    const begun = scene.entries.flatMap((entry) => {
+      const work = this.begun.workIn(scene.targetOf(entry));
+      return work ? [{ entry, work }] : [];
+    });
+    for (const { entry, work } of begun) {
       await this.open(scene, entry);
       if (entry.strokes === 0) continue;
       entry.ownStrokes += work.strokes;

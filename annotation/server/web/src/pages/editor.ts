@@ -9,6 +9,7 @@ import { bindingOf, repeats, takesText } from "../keys/keymap.ts";
 import { bottomBar, topBar } from "../editor/bars.ts";
 import { chooses } from "../editor/choices.ts";
 import { Commands } from "../editor/commands.ts";
+import { errorWords } from "../look/error-words.ts";
 import { Editor } from "../editor/editor.ts";
 import { sidePanel } from "../editor/panels.ts";
 import { PointerTools } from "../editor/pointer.ts";
@@ -38,7 +39,7 @@ async function start(): Promise<void> {
     });
   });
   const commands = new Commands(editor, (name) => mirrors.get(name) ?? null);
-  const pointers = PLANE_ORDER.map((name) => new PointerTools(editor, editor.views[name]));
+  const pointers = PLANE_ORDER.map((name) => new PointerTools(editor, editor.picture.views[name]));
   const threeD = new ThreeDTile(element("tile"), (words) => render(
     words ? html`<span>${words.words}${words.button ? html`<br /><button class="main" @click=${() => editor.scene && void threeD.draw(editor.scene)}>${words.button}</button>` : nothing}</span>` : nothing,
     element("tile-words"),
@@ -72,7 +73,7 @@ async function start(): Promise<void> {
     }
     if (mainPlane !== editor.state.mainPlane) {
       mainPlane = editor.state.mainPlane;
-      editor.redraw();
+      editor.picture.redraw();
     }
   }
 
@@ -129,7 +130,7 @@ function listenToTheWorld(editor: Editor): void {
   window.addEventListener("online", () => void editor.desk.outbox.retry());
   window.addEventListener("focus", () => void editor.desk.outbox.retry());
   window.addEventListener("pagehide", () => editor.scene && editor.desk.letGo(editor.scene));
-  window.addEventListener("resize", () => editor.redraw());
+  window.addEventListener("resize", () => editor.picture.redraw());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") editor.timer.pause();
     else void editor.desk.outbox.retry();
@@ -138,5 +139,5 @@ function listenToTheWorld(editor: Editor): void {
 }
 
 void start().catch((error: unknown) => {
-  element("notice").textContent = error instanceof Error ? error.message : String(error);
+  element("notice").textContent = errorWords(error);
 });

@@ -4,6 +4,7 @@ import "../look/base.css";
 import { html, nothing, render, svg, type SVGTemplateResult, type TemplateResult } from "lit-html";
 import { type Agreement, type EffortGroup, type ProgressFigures, progressFigures } from "../api/progress.ts";
 import { sessionOrLogin } from "../api/workbench.ts";
+import { errorWords } from "../look/error-words.ts";
 import { duration, pageTop, workTime } from "../look/top.ts";
 
 const REFRESH_MS = 60_000;
@@ -111,7 +112,7 @@ async function start(): Promise<void> {
     try {
       render(page(await progressFigures()), body);
     } catch (error) {
-      render(html`<p class="say error" role="alert">${error instanceof Error ? error.message : String(error)}</p>`, body);
+      render(html`<p class="say error" role="alert">${errorWords(error)}</p>`, body);
     }
   };
   setInterval(() => void load(), REFRESH_MS);

@@ -3,8 +3,9 @@
 import "../look/base.css";
 import { html, nothing, render, type TemplateResult } from "lit-html";
 import { type BlindTask, blindTask, leftWords } from "../api/blind.ts";
-import { type Session, sessionOrLogin, worklist, type Worklist, type WorklistCase } from "../api/workbench.ts";
+import { isReviewer, type Session, sessionOrLogin, worklist, type Worklist, type WorklistCase } from "../api/workbench.ts";
 import { takesText } from "../keys/keymap.ts";
+import { errorWords } from "../look/error-words.ts";
 import { icon } from "../look/icons.ts";
 import { ago, duration, pageTop } from "../look/top.ts";
 import { sendLeftBehind } from "../saving/left-behind.ts";
@@ -31,12 +32,11 @@ class WorklistPage {
 
   constructor(session: Session) {
     this.session = session;
-    this.mayAssign = session.role !== "annotator";
+    this.mayAssign = isReviewer(session);
     window.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => void this.load(), REFRESH_MS);
     void this.load();
     void this.sendLeftBehind();
-    window.addEventListener("online", () => void this.sendLeftBehind());
   }
 
   private async sendLeftBehind(): Promise<void> {
@@ -58,7 +58,7 @@ class WorklistPage {
       await this.lookForBlind();
       this.trouble = "";
     } catch (error) {
-      this.trouble = error instanceof Error ? error.message : String(error);
+      this.trouble = errorWords(error);
     }
     this.chosen = Math.min(this.chosen, Math.max(0, (this.list?.cases.length ?? 1) - 1));
     this.selection.keepOnly(this.shown);
@@ -232,5 +232,5 @@ function progress({ round, decided, total }: NonNullable<Worklist["progress"]>):
 }
 
 void sessionOrLogin().then((session) => new WorklistPage(session)).catch((error: unknown) => {
-  render(html`<p class="say error">${error instanceof Error ? error.message : String(error)}</p>`, document.getElementById("body") as HTMLElement);
+  render(html`<p class="say error">${errorWords(error)}</p>`, document.getElementById("body") as HTMLElement);
 });

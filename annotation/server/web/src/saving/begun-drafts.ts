@@ -31,10 +31,9 @@ export class BegunDrafts {
     this.kept.setItem(this.key, JSON.stringify(others));
   }
 
-  /** Structures of a case. */
-  of(caseId: string): { structure: string; work: Work }[] {
-    return Object.entries(this.all()).filter(([key]) => key.startsWith(`${caseId}/`))
-      .map(([key, work]) => ({ structure: key.slice(caseId.length + 1), work }));
+  /** The work in a structure's draft; null where none was begun. */
+  workIn(target: Target): Work | null {
+    return this.all()[targetKey(target)] ?? null;
   }
 
   private all(): Record<string, Work> {

@@ -10,15 +10,21 @@ import { HttpTransport } from "./transport.ts";
 const PATIENCE_MS = 60_000;
 
 /**
- * Send it; what cannot be sent stays for the editor.
+ * Send it, at once or when the network is back; what cannot be sent stays for the editor. Until then it is this
+ * page's turn: another page that sent the same meanwhile would make a second revision of it. To be called once.
  *
  * @param say Told what a person must know or do; "" when all is sent.
  */
 export function sendLeftBehind(session: Session, say: (words: string) => void): Promise<void> {
   const { name, store }: StoreOf = storeOf(session);
   const asked = new Set<string>();
+  let end: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (end = resolve));
   const listener: Listener = {
-    changed: ({ waiting }) => say(waiting === 0 ? "" : [...asked].join(" ") || `${waiting} kept here, being sent.`),
+    changed: ({ waiting, kind }) => {
+      say(waiting === 0 ? "" : [...asked].join(" ") || `${waiting} kept here, being sent.`);
+      if (kind !== "saving" && kind !== "offline") end();
+    },
     conflict: ({ caseId, structure, current }) =>
       void asked.add(`${current?.by || "Somebody"} saved ${structure} of ${caseId} while you drew it: open the case and choose.`),
     refused: ({ caseId, structure }, why) => void asked.add(`${caseId} ${structure}: ${why}`),
@@ -26,8 +32,15 @@ export function sendLeftBehind(session: Session, say: (words: string) => void): 
     taken: () => undefined,
   };
   const outbox = new Outbox(store, new HttpTransport(session.workspace, session.user), listener, crypto.randomUUID());
-  return inTurn(name, async () => {
-    await outbox.resume();
+  const retry = (): void => void outbox.retry();
+  const send = async (): Promise<void> => {
+    window.addEventListener("online", retry);
+    void over.then(() => window.removeEventListener("online", retry));
+    await outbox.resume().catch((error: unknown) => {
+      end();
+      throw error;
+    });
     await outbox.untilSent(PATIENCE_MS);
-  });
+  };
+  return inTurn(name, send, { until: over });
 }

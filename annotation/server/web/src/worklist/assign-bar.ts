@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 import { type Account, assign, type Assigned, people } from "../api/assignments.ts";
+import { errorWords } from "../look/error-words.ts";
 import { shareOut, type Work } from "./sharing.ts";
 
 const NOBODY = "nobody";
@@ -23,12 +24,15 @@ export class AssignBar {
     this.done = done;
   }
 
+  /** Other lines were ticked: who shall have them is asked anew. */
   async begin(): Promise<void> {
     this.said = null;
+    this.choice = "";
+    this.among.clear();
     try {
       this.accounts = await people();
     } catch (error) {
-      this.said = { words: `The list of people did not come: ${words(error)}`, kind: "error" };
+      this.said = { words: `The list of people did not come: ${errorWords(error)}`, kind: "error" };
     }
     this.render();
   }
@@ -79,7 +83,7 @@ export class AssignBar {
       this.said = outcome(answers);
     } catch (error) {
       await this.done();
-      this.said = { words: `Not assigned: ${words(error)}`, kind: "error" };
+      this.said = { words: `Not assigned: ${errorWords(error)}`, kind: "error" };
     }
     this.isBusy = false;
     this.render();
@@ -104,5 +108,3 @@ export function outcome(answers: readonly Assigned[]): { words: string; kind: "o
   if (refused.length === 0) return { words: `Assigned: ${given.join(", ")}.`, kind: "ok" };
   return { words: `Assigned: ${given.join(", ")}. Left as it was: ${refused.join(", ")}.`, kind: "warn" };
 }
-
-const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -10,7 +10,7 @@ function desk() {
   const entries = ["liver", "spleen"].map((name) => ({ name, state: "proposed", strokes: 0, maskId: "m1", voxels: 9, locked: false }));
   const decided: string[] = [];
   const editor = {
-    state: initialState({ name: "soft", lowHu: -160, highHu: 240 }), said: "", brush: null, obstacle: null,
+    state: initialState({ name: "soft", lowHu: -160, highHu: 240 }), said: "", picture: { brush: null }, obstacle: null,
     scene: { info: { id: "s1" }, entries, active: entries[0], volume: {}, setLocked: () => undefined },
     timer: { sign: () => undefined }, settleTime: () => undefined, changed: () => undefined, take: vi.fn(() => false),
     say: (words: string) => { editor.said = words; },
