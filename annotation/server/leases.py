@@ -55,28 +55,33 @@ class Leases:
         Refusal
             409 with `by` and `until` when somebody else has it.
         """
+        lease = self._take(case_id, structure, name, force=force)
+        if lease.name != name:
+            raise held_by_another(lease)
+        return lease
+
+    def renew(self, case_id: str, structure: str, name: str) -> Lease | None:
+        """Renew a lease when half of it is over; give somebody else's where there is one."""
+        held = self.of_mask(case_id, structure)
+        if held is None or (held.name == name and held.until - self._clock() < self._seconds / 2):
+            # Between the look and the taking somebody else may have been first.
+            held = self._take(case_id, structure, name)
+        return None if held.name == name else held
+
+    def _take(self, case_id: str, structure: str, name: str, *, force: bool = False) -> Lease:
+        """Take or renew a lease, and give the one that stands now: somebody else's may."""
         lease = Lease(case_id, structure, name, self._clock() + self._seconds)
         with self._store.change() as connection:
             row = connection.execute(
                 "SELECT * FROM lease WHERE case_id = ? AND structure = ?", (case_id, structure)
             ).fetchone()
             if row and row["name"] != name and row["until"] > self._clock() and not force:
-                held = Lease(case_id, structure, row["name"], row["until"])
-                raise held_by_another(held)
+                return Lease(case_id, structure, row["name"], row["until"])
             connection.execute(
                 "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)",
                 (case_id, structure, name, lease.until),
             )
         return lease
-
-    def renew(self, case_id: str, structure: str, name: str) -> Lease | None:
-        """Renew a lease when half of it is over; give somebody else's where there is one."""
-        held = self.of_mask(case_id, structure)
-        if held is not None and held.name != name:
-            return held
-        if held is None or held.until - self._clock() < self._seconds / 2:
-            self.take(case_id, structure, name)
-        return None
 
     def release(self, case_id: str, structure: str, name: str) -> bool:
         """Give a lease back; False when this person had none."""

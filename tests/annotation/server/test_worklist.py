@@ -189,6 +189,30 @@ def test_a_lapsed_lease_returns(tmp_path) -> None:
     assert leases.renew("s1", "liver", "anna").name == "ben"
 
 
+def test_who_comes_between_look_and_taking_keeps_the_lease(tmp_path, monkeypatch) -> None:
+    leases = Leases(ServerStore(tmp_path / "server"), 10)
+    leases.take("s1", "liver", "ben")
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "of_mask", lambda *_: None)
+        assert leases.renew("s1", "liver", "anna").name == "ben"
+        assert leases.renew("s1", "liver", "ben") is None
+    assert leases.of_mask("s1", "liver").name == "ben"
+
+
+def test_strokes_of_many_at_once_are_all_answered_as_kept(browse, lab) -> None:
+    """Nobody has the lease yet and everybody draws: a kept stroke is never called a conflict."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    people = [browse(name) for name in ("anna", "ben", "rita", "ada")]
+    box, base = (slice(0, 1),) * 3, lab.in_force("s0002")["liver"].id
+
+    def draw(person) -> int:
+        return person.stroke("s0002/masks/liver", 1, box, [[[1]]], base).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(draw, people)) == [200] * 4
+
+
 def test_many_at_once_get_one_lease(tmp_path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
