@@ -64,6 +64,7 @@ def test_without_the_real_scans_it_says_so(tmp_path: Path) -> None:
     assert real_table(tmp_path).count("not measured") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_a_warp_between_two_real_scans_of_one_lung_is_found(real_data: Path) -> None:
     found = lung_pair(real_data, Warp((6.0, -5.0, 14.0), 4.0), COARSE)

@@ -113,6 +113,7 @@ def test_bootstrap(taken_in, new_lab, count):
     assert_sound(disturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.rendering
 def test_gallery(taken_in, new_lab):
     calm, disturbed = copy_of(taken_in, new_lab), copy_of(taken_in, new_lab)

@@ -179,6 +179,7 @@ def test_a_bad_pair_gives_exit_code_8_after_the_others(calm, new_lab, tmp_path):
     assert lab(*CARRY, "--pairs", str(tmp_path / "none.csv")).code == 4
 
 
+@pytest.mark.slow
 def test_killed_after_one_pair_the_rest_is_done_and_the_first_kept(prepared, calm, new_lab):
     lab = copy_of(prepared, new_lab)
     kill_when(lab, CARRY, "models/heart_transfer/pairs/*.json")

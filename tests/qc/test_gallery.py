@@ -132,6 +132,7 @@ def test_a_picture_that_is_gone_or_half_there_is_drawn_again(
     assert not half.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.rendering
 def test_other_processes_draw_the_same_picture(two_cases: Workspace, driver: str) -> None:
     draw(two_cases)

@@ -57,6 +57,7 @@ def test_one_subprocess_predicts_all_cases_and_a_bad_one_stops_nobody(tiny_model
     assert [p.name for p in tmp_path.iterdir()] == ["predict.log"]
 
 
+@pytest.mark.slow
 def test_an_exported_zip_predicts_the_same_and_the_slabs_agree_with_nnunet(tiny_model, tmp_path):
     """The slab-wise argmax must be nnU-Net's own prediction of the same volume."""
     export_zip(tiny_model, tmp_path / "model.zip")
@@ -69,6 +70,7 @@ def test_an_exported_zip_predicts_the_same_and_the_slabs_agree_with_nnunet(tiny_
     assert (labels != reference).mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_confidence_from_slabs_is_that_of_all_logits_at_once(tiny_model, tmp_path):
     ct, _, _ = bright_body(12)
     ct = np.asfortranarray(np.concatenate([ct] * 2, axis=2))
@@ -92,6 +94,7 @@ def test_confidence_from_slabs_is_that_of_all_logits_at_once(tiny_model, tmp_pat
         assert confidence.mean_entropy == pytest.approx(entropy, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_confidence_is_left_out_unless_asked_for(tiny_model, tmp_path):
     ct, _, grid = bright_body(3)
     cases = [PredictionInput("a", lambda: (ct, grid))]

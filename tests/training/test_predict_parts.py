@@ -106,6 +106,7 @@ def test_one_model_gives_each_case_as_it_is_ready(tmp_path, pretended_worker):
     assert times_loaded(folder) == 1
 
 
+@pytest.mark.slow
 def test_real_weights_are_read_as_plain_values_and_code_is_refused(tiny_model, tmp_path):
     """A real checkpoint of nnU-Net loads so; one that would run something does not."""
     import shutil

@@ -29,6 +29,7 @@ def findings(node: Any) -> Callable[[Any], list[str]]:
     return look
 
 
+@pytest.mark.slow
 def test_the_editor_and_its_panels(
     served_lab: ServedLab, sign_in: Callable[..., Any], findings: Callable[[Any], list[str]]
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_reviewer_assigns_ticked_lines(
     assert page.locator(".assign button.main").is_disabled(), "nobody was chosen for this one yet"
 
 
+@pytest.mark.slow
 def test_by_keyboard_and_what_is_refused_is_named(
     many: Workspace, serve: Callable[..., Any], sign_in: Callable[..., Any]
 ) -> None:

@@ -45,6 +45,7 @@ def human(lab: Workspace, case_id: str, structure: str) -> list[Mask]:
     ]
 
 
+@pytest.mark.slow
 def test_offered_drawn_and_kept_beside(
     corrected: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_reason_typed_right_after_a_flag_is_taken(
     assert page.evaluate("window.__editor.state.slices") == 3
 
 
+@pytest.mark.slow
 def test_undo_takes_an_acceptance_back(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:
@@ -128,6 +129,7 @@ def test_undo_takes_an_acceptance_back(
     assert len(Workspace.open(lab.path).masks("s0001", "liver")) == 3
 
 
+@pytest.mark.slow
 def test_taken_back_the_mask_accepted_before_counts_and_the_page_says_so(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:

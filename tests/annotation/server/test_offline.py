@@ -102,6 +102,7 @@ def test_reloaded_in_the_middle(served_lab: ServedLab, sign_in: Callable[..., An
     finish(page, served_lab, "s0003", 3, drawn)
 
 
+@pytest.mark.slow
 def test_accepted_and_left_at_once(served_lab: ServedLab, sign_in: Callable[..., Any]) -> None:
     """Enter and back to the worklist within a frame: the acceptance is not lost with the page."""
     page = sign_in(served_lab.server, "anna")

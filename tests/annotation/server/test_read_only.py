@@ -23,6 +23,7 @@ def server(lab: Workspace, serve: Callable[..., Any]) -> Any:
     return serve(lab.path)
 
 
+@pytest.mark.slow
 def test_others_may_look_and_are_told_whose_it_is(
     lab: Workspace, server: Any, sign_in: Callable[..., Any]
 ) -> None:

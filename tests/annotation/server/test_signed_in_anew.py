@@ -57,6 +57,7 @@ def test_strokes_go_on_and_never_in_another_name(
     assert mask.provenance.about["strokes"] == "2"
 
 
+@pytest.mark.slow
 def test_a_case_given_away_meanwhile_keeps_what_was_drawn(
     lab: Workspace, serve: Callable[..., Any], sign_in: Callable[..., Any]
 ) -> None:

@@ -58,6 +58,7 @@ def history(lab: ServedLab, case_id: str) -> list[str]:
     return [mask.provenance.maker.removeprefix("person:") for mask in masks]
 
 
+@pytest.mark.slow
 def test_two_structures_of_one_case_at_once(
     served_lab: ServedLab, sign_in: Callable[..., Any]
 ) -> None:

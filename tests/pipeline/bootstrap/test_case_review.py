@@ -101,6 +101,7 @@ def test_a_policy_that_changes_takes_effect_without_running_a_model(
     assert [o.status for o in outcomes] == ["kept", "kept", "kept", "done"]
 
 
+@pytest.mark.slow
 def test_shuffled_models_files_and_runs_give_the_same_bits(
     workspace: Workspace, configs: Path, three_models: dict[str, str], add_case: object
 ) -> None:

@@ -62,7 +62,13 @@ def test_as_it_is_fits_better_than_any_mirror(bent: tuple[HeartPair, Registratio
     assert all(found.mirrored[name] < 0.8 * found.mirrored["as_is"] for name in MIRRORS)
 
 
-@pytest.mark.parametrize(("axis", "name"), list(enumerate(MIRRORS)))
+@pytest.mark.parametrize(
+    ("axis", "name"),
+    [
+        pytest.param(n, name, marks=[pytest.mark.slow] if n else [])
+        for n, name in enumerate(MIRRORS)
+    ],
+)
 def test_a_mirrored_scan_fits_better_mirrored(axis: int, name: str) -> None:
     pair = heart_pair()
     ct = np.asfortranarray(np.flip(pair.native.ct, axis))
@@ -72,6 +78,7 @@ def test_a_mirrored_scan_fits_better_mirrored(axis: int, name: str) -> None:
     assert found.mirrored[name] > 1.2 * found.mirrored["as_is"]
 
 
+@pytest.mark.slow
 def test_a_shift_as_large_as_allowed_is_found() -> None:
     pair = heart_pair((-14.0, 12.0, 30.0))
     found = registered(pair)

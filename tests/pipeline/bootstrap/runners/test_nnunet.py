@@ -95,6 +95,7 @@ def test_a_folder_without_a_model_is_refused(
         run_bootstrap()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_loaded_fails_the_model_and_not_the_others(
     workspace: Workspace,
     configs: Path,
