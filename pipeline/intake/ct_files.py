@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipeline.engine import ProcessEngine
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, NothingToDo
 from pipeline.intake.arrivals import Arrival
 from pipeline.intake.intake import arrivals_of
 from pipeline.intake.reading import read_one
@@ -116,10 +116,12 @@ def find_cts(workspace: Workspace, path: Path, settings: IntakeSettings) -> Foun
     Raises
     ------
     NothingToDo
-        If there is neither NIfTI nor DICOM.
+        If there is no such path, or neither NIfTI nor DICOM at it.
     BadInput
         If there is no CT among it, saying why.
     """
+    if not path.exists():
+        raise NothingToDo(f"{path}: no such file or folder")
     arrivals: list[Arrival] = []
     refused: list[Outcome] = []
     for found in arrivals_of(workspace, settings, ProcessEngine(1)):

@@ -126,6 +126,12 @@ class Workspace:
             return cls.open(path)
         chosen = Path(class_map_path or shipped_configs() / "class_map.yaml")
         load_class_map(chosen)
+        above = next(p for p in (layout.root, *layout.root.parents) if p.exists())
+        if not above.is_dir():
+            raise WorkspaceError(
+                f"{layout.root}: {above} is a file, expected a folder; name another place for the "
+                "workspace"
+            )
         if layout.root.exists() and any(p for p in layout.root.iterdir() if not _ours(layout, p)):
             raise WorkspaceError(
                 f"{layout.root}: holds other files; name a new or empty folder for the workspace"

@@ -65,3 +65,8 @@ def test_a_folder_with_broken_series_alone_is_bad_input(workspace, tmp_path):
     slices[len(slices) // 2].unlink()
     with pytest.raises(BadInput, match=r"no CT: .*series"):
         found(workspace, tmp_path / "series")
+
+
+def test_a_path_that_is_not_there_is_named_once(workspace, tmp_path):
+    with pytest.raises(NothingToDo, match=r"^\S*/gone\.nii\.gz: no such file or folder$"):
+        found(workspace, tmp_path / "gone.nii.gz")

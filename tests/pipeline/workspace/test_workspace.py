@@ -46,6 +46,8 @@ def test_no_workspace_and_a_full_folder_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(WorkspaceError, match="other files"):
         Workspace.create(tmp_path)
+    with pytest.raises(WorkspaceError, match=r"notes\.txt is a file, expected a folder"):
+        Workspace.create(tmp_path / "notes.txt" / "lab")
 
 
 def test_another_class_map_comes_along(tmp_path):
