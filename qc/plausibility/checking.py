@@ -14,7 +14,7 @@ from qc.plausibility.thresholds import Thresholds
 
 log = logging.getLogger(__name__)
 
-PACK_VERSION = 3
+PACK_VERSION = 4
 """Raise it when a rule finds something else on the same masks: all cases are then checked anew."""
 
 _ORDER = {"high": 0, "medium": 1, "low": 2}

@@ -138,6 +138,20 @@ class Inside(_Row):
     margin_mm: float
 
 
+class Opposite(_Row):
+    """One of a pair whose centre lies near the mirror image of the other's (mm).
+
+    Attributes
+    ----------
+    least_dice : float or None
+        Of the mirror image laid on the other, centre on centre; None: not judged.
+    """
+
+    structure: str
+    at_most_mm: float = Field(gt=0)
+    least_dice: float | None = None
+
+
 class Contents(_Row):
     """What a mask holds; voxels beyond the range that lie together are a leak.
 
@@ -210,6 +224,7 @@ class Thresholds(BaseModel):
     reach: tuple[Reach, ...] = ()
     expected: tuple[Expected, ...] = ()
     inside: tuple[Inside, ...] = ()
+    opposite: tuple[Opposite, ...] = ()
     contents: tuple[Contents, ...] = ()
     fat: tuple[Fat, ...] = ()
     borders: tuple[Border, ...] = ()

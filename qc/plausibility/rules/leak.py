@@ -22,14 +22,19 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         return
     for measured in scene.present():
         yield from _of_fat(scene, measured, thresholds)
-        row = thresholds.contents_of(measured.name, scene.context.phase)
-        crop = scene.crop(measured.name)
-        if row is None or crop is None:
-            continue
-        voxels, box = crop
-        hu = scene.ct[box]
-        for foreign, what in _foreign(voxels, hu, row):
-            yield from _judge(scene, measured, (foreign, box), what, row.at_most_ml, thresholds)
+        found = list(_of_contents(scene, measured, thresholds))
+        yield from found or _of_bone_in_muscle(scene, measured, thresholds)
+
+
+def _of_contents(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Iterator[Finding]:
+    """Find what is beyond the range of the structure's own tissue and lies together."""
+    row = thresholds.contents_of(measured.name, scene.context.phase)
+    crop = scene.crop(measured.name)
+    if row is None or crop is None or scene.ct is None:
+        return
+    voxels, box = crop
+    for foreign, what in _foreign(voxels, scene.ct[box], row):
+        yield from _judge(scene, measured, (foreign, box), what, row.at_most_ml, thresholds)
 
 
 def _of_fat(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Iterator[Finding]:
@@ -43,6 +48,23 @@ def _of_fat(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     if fat.any():
         together = fat & ~dilated_by_corners(voxels & ~fat)
         yield from _judge(scene, measured, (together, box), "fat", row.at_most_ml, thresholds)
+
+
+def _of_bone_in_muscle(
+    scene: CaseScene, measured: Measured, thresholds: Thresholds
+) -> Iterator[Finding]:
+    """Find all of what is as dense as bone in a muscle, also where it is but a rind.
+
+    Spongy bone is hardly denser than muscle: on a coarse grid little of a bone lies together.
+    """
+    crop = scene.crop(measured.name)
+    if crop is None or scene.ct is None or scene.class_map[measured.name].category != "muscle":
+        return
+    voxels, box = crop
+    bone = voxels & (scene.ct[box] > thresholds["muscle_bone_hu"])
+    if bone.any():
+        limit = thresholds["muscle_bone_ml"]
+        yield from _judge(scene, measured, (bone, box), "bone", limit, thresholds)
 
 
 def _foreign(

@@ -13,7 +13,6 @@ from qc.plausibility.wording import place_of, spoken
 _UNEQUAL = (
     "lung_*",
     "heart_*",
-    "iliac_*",
     "brachiocephalic_*",
     "subclavian_*",
     "common_carotid_*",
@@ -21,6 +20,7 @@ _UNEQUAL = (
 )
 _BY_CATEGORY = {"bone": "mirror_ratio_bone", "muscle": "mirror_ratio_muscle"}
 _SHORT_RIBS = ("rib_*_12", "rib_*_11", "rib_*_1")
+_ILIAC = ("iliac_artery_*", "iliac_vena_*")
 
 
 def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> Iterator[Finding]:
@@ -34,6 +34,8 @@ def check(scene: CaseScene, thresholds: Thresholds, cohort: Cohort | None) -> It
         name = _BY_CATEGORY.get(structure.category or "", "mirror_ratio_organ")
         if fits(structure.name, _SHORT_RIBS):
             name = "mirror_ratio_short_rib"
+        elif fits(structure.name, _ILIAC):
+            name = "mirror_ratio_iliac"
         limit = thresholds[name]
         small, large = sorted((left, right), key=lambda measured: measured.volume_ml)
         ratio = large.volume_ml / small.volume_ml

@@ -6,7 +6,7 @@ from pipeline.workspace import Finding
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
 from qc.plausibility.scene import CaseScene
-from qc.plausibility.scene_measures import Measured, Piece
+from qc.plausibility.scene_measures import EDGES, Measured, Piece, edges_of
 from qc.plausibility.surroundings import piece_away_mm, pieces_apart_mm
 from qc.plausibility.thresholds import Thresholds, fits
 from qc.plausibility.wording import place_of, spoken
@@ -40,7 +40,7 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     fewest = max(thresholds["island_voxels"], thresholds["island_ml"] / voxel_ml)
     counted = [piece for piece in others if piece.voxels >= fewest]
     # What is cut may hang together beyond the field of view.
-    inside = [piece for piece in counted if not (main.touches_edge and piece.touches_edge)]
+    inside = [piece for piece in counted if not _may_meet_outside(scene, main, piece)]
     if not inside:
         return
     share = inside[0].voxels / main.voxels
@@ -62,6 +62,16 @@ def _pieces(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
         yield _islands(measured, far, voxel_ml, thresholds)
     else:
         yield _crumbs(measured, inside, voxel_ml)
+
+
+def _may_meet_outside(scene: CaseScene, one: Piece, other: Piece) -> bool:
+    """Tell whether two pieces may hang together beyond the field of view.
+
+    Not what leaves it at opposite ends: nothing goes all around.
+    """
+    opposite = {edge: over for ends in EDGES for edge, over in (ends, ends[::-1])}
+    first, second = (edges_of(piece.box, scene.grid.shape) for piece in (one, other))
+    return any(end != opposite[edge] for edge in first for end in second)
 
 
 def _fragment(

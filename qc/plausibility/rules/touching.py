@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.anatomy import vertebra_number
 from pipeline.workspace import Finding
 from qc.plausibility.cohort import Cohort
 from qc.plausibility.rule import Rule
@@ -37,7 +38,11 @@ def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterato
     if first is None or second is None or found is None:
         return
     gap, place = found
-    if gap <= row.at_most_mm or _may_meet_outside(scene, first, second, (gap, place)):
+    if gap <= row.at_most_mm:
+        return
+    if not _shows_rib_ends(scene, second, thresholds) and _may_meet_outside(
+        scene, first, second, (gap, place)
+    ):
         return
     high = gap > row.at_most_mm + thresholds["gap_high_mm"]
     yield Finding(
@@ -49,6 +54,20 @@ def _too_far(scene: CaseScene, row: Touching, thresholds: Thresholds) -> Iterato
         severity="high" if high else "medium",
         place_mm=place_of(place),
     )
+
+
+def _shows_rib_ends(scene: CaseScene, second: Measured, thresholds: Thresholds) -> bool:
+    """Tell whether so much of a vertebra is seen that what hangs on it must meet it in the view.
+
+    Of a vertebra that is cut above, the one below tells how large it would be.
+    """
+    number = vertebra_number(second.name)
+    if number is None or second.edges - {"top"}:
+        return False
+    below = next((m for m in scene.present() if vertebra_number(m.name) == number + 1), None)
+    if below is None or below.edges & {"top", "bottom"}:
+        return not second.is_cut
+    return second.volume_ml >= thresholds["rib_vertebra_seen_share"] * below.volume_ml
 
 
 def _may_meet_outside(

@@ -173,3 +173,79 @@ def test_slices_that_grow_or_slant_evenly_did_not_slip(faults):
         mask[60:74, 20 : 24 + n, 30 + n] = True  # and a wedge
     found = faults.say("slipped_slices", faults.redrawn("liver", mask))
     assert kinds(found, "liver") == set()
+
+
+def test_an_adrenal_gland_away_from_where_its_mirror_says_is_found(faults):
+    assert faults.say("opposites") == []
+    labels = faults.moved("adrenal_gland_left", 0, -3, 12)
+    (found,) = faults.say("opposites", labels)
+    assert (found.kind, found.severity) == ("not_opposite", "high")
+    assert found.structures == ("adrenal_gland_left", "adrenal_gland_right")
+    assert found.figures["away_mm"] == pytest.approx(48, abs=20)
+    assert faults.say("opposites", faults.renamed(adrenal_gland_left=None)) == []
+
+
+def test_a_muscle_on_its_head_is_not_like_its_mirror(faults):
+    mask = faults.mask("gluteus_minimus_left")
+    at = np.flatnonzero(mask.any((0, 1)))
+    turned = mask.copy()
+    turned[..., at[0] : at[-1] + 1] = mask[..., at[0] : at[-1] + 1][..., ::-1]
+    (found,) = faults.say("opposites", faults.redrawn("gluteus_minimus_left", turned))
+    assert (found.kind, found.severity) == ("unlike_mirror", "medium")
+    assert found.figures["dice"] < found.figures["at_least"]
+
+
+def test_an_island_at_the_other_end_of_the_view_hangs_together_with_nothing(faults):
+    hip = faults.mask("hip_left")
+    assert hip[..., 0].any()
+    assert not hip[..., -1].any()
+    for k, expected in ((slice(-3, None), {("island", "high")}), (slice(0, 3), set())):
+        with_island = hip.copy()
+        with_island[60:64, 60:64, k] = True
+        found = faults.say("pieces", faults.redrawn("hip_left", with_island))
+        assert kinds(found, "hip_left") == expected
+
+
+def test_ribs_one_number_too_low_are_found_where_the_view_ends_at_their_ends(faults):
+    """The twelfth is gone, and the eleventh, whose end lies outside, bears its name."""
+    low = faults.within(0, 89)
+    assert "apart" not in {f.kind for f in low.say("touching")}
+    names = {f"rib_left_{n}": f"rib_left_{n + 1}" if n < 12 else None for n in range(8, 13)}
+    found = low.say("touching", low.renamed(**names))
+    assert ("apart", "high") in kinds(found, "rib_left_12")
+
+
+def test_where_half_of_the_vertebra_lies_outside_the_rib_may_meet_it_there(faults):
+    low = faults.within(0, 84)
+    names = {"rib_left_11": "rib_left_12", "rib_left_12": None}
+    assert kinds(low.say("touching", low.renamed(**names)), "rib_left_12") == set()
+
+
+def test_small_bowel_and_colon_with_exchanged_names_are_found(faults):
+    assert faults.say("containment") == []
+    found = faults.say("containment", faults.swapped("small_bowel", "colon"))
+    assert kinds(found, "small_bowel") <= {("outside", "medium"), ("outside", "high")}
+    assert kinds(found, "small_bowel")
+
+
+def test_one_iliac_vein_much_smaller_than_the_other_is_found(faults):
+    (found,) = faults.say("mirror_sizes", faults.cut("iliac_vena_left", 0.75))
+    assert found.structures == ("iliac_vena_left", "iliac_vena_right")
+    assert found.figures["ratio"] > found.figures["at_most"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["duodenum", "portal_vein_and_splenic_vein", "stomach", "spleen", "pulmonary_artery"],
+)
+def test_vertebrae_tell_what_the_view_must_show(faults, name):
+    assert ("missing", name) in {
+        (f.kind, f.structures[0]) for f in faults.say("missing", faults.renamed(**{name: None}))
+    }
+
+
+@pytest.mark.parametrize("name", ["adrenal_gland", "kidney", "iliac_artery", "autochthon"])
+def test_both_of_a_pair_are_missed(faults, name):
+    gone = {f"{name}_{side}": None for side in ("left", "right")}
+    found = faults.say("missing", faults.renamed(**gone))
+    assert set(gone) <= {f.structures[0] for f in found}

@@ -113,3 +113,25 @@ def test_a_sudden_change_between_rounds_is_found(faults):
         "spleen": "medium", "pancreas": "high",
     }  # fmt: skip
     assert "became empty; in model btcv it had 80.0 ml" in found["pancreas"].words
+
+
+def test_the_rind_of_a_bone_in_a_muscle_is_a_leak(faults):
+    """Spongy bone is hardly denser than muscle: little of what is dense lies together."""
+    ct, hip = faults.body.ct, faults.mask("hip_left")
+    spongy = ndimage.binary_erosion(hip)
+    thin = replace(faults, body=replace(faults.body, ct=np.where(spongy, np.int16(110), ct)))
+    lower = hip.copy()
+    lower[..., 24:] = False
+    labels = thin.redrawn("gluteus_medius_left", thin.mask("gluteus_medius_left") | lower)
+    (found,) = [f for f in thin.say("leak", labels) if f.structures == ("gluteus_medius_left",)]
+    assert found.kind == "leak"
+    assert "bone" in found.words
+    assert thin.say("leak") == []
+
+
+def test_a_gallbladder_as_dense_as_liver_is_doubted_without_contrast_only(faults):
+    ct = np.where(faults.mask("gallbladder"), np.int16(50), faults.body.ct)
+    dense = replace(faults, body=replace(faults.body, ct=ct))
+    for phase, expected in (("native", ["density"]), ("portal_venous", [])):
+        found = [f for f in dense.say("density", phase=phase) if f.structures == ("gallbladder",)]
+        assert [f.kind for f in found] == expected
