@@ -147,6 +147,8 @@ class CommitDesk:
     def _commit(
         self, key: DraftKey, request: CommitRequest, state: DraftState, record: CaseRecord
     ) -> Committed:
+        if request.blind:
+            _require_first_answer(record, key.structure)
         base = find_mask(record, key.structure, request.base) if request.base else None
         order = self.volumes.order(key.case_id)
         given = self.volumes.patch(base)
@@ -275,6 +277,16 @@ def _require_same(state: DraftState, request: CommitRequest) -> None:
             "load the draft and send what is missing",
             sequence=state.sequence,
             base=state.base or None,
+        )
+
+
+def _require_first_answer(record: CaseRecord, structure: str) -> None:
+    """Refuse a second drawing where there is no first one: it would come into force."""
+    masks = [mask for mask in record.masks if mask.structure == structure]
+    if not any(mask.origin in PERSONS and not is_blind(mask) for mask in masks):
+        raise conflict(
+            f"nobody has drawn {structure} yet, so it cannot be drawn a second time",
+            "draw it in the ordinary way",
         )
 
 

@@ -344,3 +344,15 @@ def test_a_mask_file_that_is_gone_is_said(anna, lab) -> None:
     assert anna.get(f"/api/cases/{LIVER}").status_code == 422
     with pytest.raises(MaskFileError):
         read_mask(lab.layout.mask("s0001", "liver", mask.id))
+
+
+def test_what_nobody_has_drawn_cannot_be_drawn_a_second_time(anna, lab) -> None:
+    base = base_of(lab)
+    anna.stroke(LIVER, 1, BOX, FULL, base, blind=True)
+    answer = anna.commit(LIVER, 1, base, blind=True)
+    assert (answer.status_code, answer.json()["error"]) == (
+        409,
+        "nobody has drawn liver yet, so it cannot be drawn a second time",
+    )
+    assert lab.in_force("s0001")["liver"].id == base
+    assert len(lab.masks("s0001", "liver")) == 1
