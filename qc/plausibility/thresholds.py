@@ -171,10 +171,11 @@ class Contents(_Row):
 
 
 class Fat(_Row):
-    """How much fat that lies together a mask may hold."""
+    """How much fat that lies together a mask may hold, and how large a share may be fat at all."""
 
     structures: tuple[str, ...]
     at_most_ml: float
+    at_most_share: float = Field(1.0, gt=0, le=1)
 
 
 class Border(_Row):

@@ -45,9 +45,37 @@ def _of_fat(scene: CaseScene, measured: Measured, thresholds: Thresholds) -> Ite
     voxels, box = crop
     hu = scene.ct[box]
     fat = voxels & (hu >= thresholds["leak_fat_low_hu"]) & (hu <= thresholds["leak_fat_high_hu"])
-    if fat.any():
-        together = fat & ~dilated_by_corners(voxels & ~fat)
-        yield from _judge(scene, measured, (together, box), "fat", row.at_most_ml, thresholds)
+    if not fat.any():
+        return
+    together = fat & ~dilated_by_corners(voxels & ~fat)
+    found = list(_judge(scene, measured, (together, box), "fat", row.at_most_ml, thresholds))
+    yield from found
+    if not found:
+        yield from _fatty(scene, measured, (fat, box), row.at_most_share, thresholds)
+
+
+def _fatty(
+    scene: CaseScene,
+    measured: Measured,
+    fat: tuple[NDArray[np.bool_], Box],
+    at_most_share: float,
+    thresholds: Thresholds,
+) -> Iterator[Finding]:
+    """Judge the share of a mask that is fat, wherever it lies: fat and vessels may be mixed."""
+    voxels, box = fat
+    share = int(np.count_nonzero(voxels)) / measured.voxels
+    if share <= at_most_share or measured.volume_ml < thresholds["density_least_ml"]:
+        return
+    at = np.argwhere(voxels)
+    yield Finding(
+        "leak",
+        f"{share:.0%} of {spoken(measured.name)} is fat, at most {at_most_share:.0%} expected: it "
+        "runs over into its surroundings",
+        (measured.name,),
+        {"share": round(share, 4), "at_most_share": at_most_share},
+        severity="medium",
+        place_mm=place_of(world_of(at[len(at) // 2], box, scene)),
+    )
 
 
 def _of_bone_in_muscle(

@@ -135,3 +135,15 @@ def test_a_gallbladder_as_dense_as_liver_is_doubted_without_contrast_only(faults
     for phase, expected in (("native", ["density"]), ("portal_venous", [])):
         found = [f for f in dense.say("density", phase=phase) if f.structures == ("gallbladder",)]
         assert [f.kind for f in found] == expected
+
+
+def test_a_mask_that_is_fat_here_and_there_is_a_leak(faults):
+    """No fat lies together, but too much of the mask is fat."""
+    mask = faults.mask("duodenum")
+    i, j, k = np.indices(mask.shape)
+    for every, expected in ((2, ["leak"]), (6, [])):
+        ct = np.where(mask & ((i + j + k) % every == 0), np.int16(-90), faults.body.ct)
+        speckled = replace(faults, body=replace(faults.body, ct=ct))
+        found = [f for f in speckled.say("leak") if f.structures == ("duodenum",)]
+        assert [f.kind for f in found] == expected
+        assert all("fat" in f.words and f.figures["share"] > 0.4 for f in found)
